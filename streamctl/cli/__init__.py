@@ -1,0 +1,78 @@
+"""The root of the command line and its groups, each imported when it is called for."""
+
+from datetime import datetime
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+from streamctl import __version__
+from streamctl.cli.command import CONTEXT, Commands
+from streamctl.cli.options import reading, seconds
+from streamctl.domain import calendar
+from streamctl.settings import WAIT, Settings
+
+GROUPS = ("members", "invoices", "lines", "stream", "db")
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        help="Do it as if it were this instant, or the start of this day.",
+        envvar="STREAMCTL_AS_OF",
+        **reading(calendar.typed_moment, "WHEN"),
+    ),
+]
+
+
+class Root(TyperGroup):
+    """The root group, whose groups are imported by name."""
+
+    def __init__(self, **settings: Any) -> None:
+        commands = Commands()
+        for name in GROUPS:
+            commands.later(name, partial(_group, name))
+        super().__init__(**{**settings, "commands": cast(Any, commands)})
+
+
+def _group(name: str) -> Any:
+    return import_module(f"streamctl.cli.{name}").group.built()
+
+
+app = typer.Typer(
+    cls=Root,
+    name="streamctl",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=CONTEXT,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    db: Annotated[
+        str | None,
+        typer.Option("--db", help="The database file.", envvar="STREAMCTL_DB", metavar="PATH", show_default=False),
+    ] = None,
+    as_of: AsOf = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for a busy database.", **reading(seconds, "S"))
+    ] = WAIT,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Administer a streaming service: its members, their credits and streams, and what they owe."""
+    context.obj = Settings(db=db, as_of=as_of, timeout=timeout, quiet=quiet, debug=debug)

@@ -1,0 +1,100 @@
+"""Where every refusal ends: one line on stderr (JSON when that was asked for) and an exit status."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from streamctl.errors import StreamctlError, UsageError
+from streamctl.output.writer import ClosedPipe, say
+
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit status. Everything that can go wrong has become words when this returns."""
+    from streamctl.cli import app
+
+    try:
+        status = app(args=list(arguments), prog_name="streamctl", standalone_mode=False)
+    except StreamctlError as error:
+        _debug(arguments)
+        return tell(error, arguments)
+    except typer.TyperException as error:
+        return _tell_usage(error, arguments)
+    except typer.Abort:
+        say("Stopped; nothing was changed.")
+        return INTERRUPTED
+    except ClosedPipe as closed:
+        if closed.done:
+            say("The change is done; its answer was not read to the end.")
+        return CLOSED_PIPE
+    except BrokenPipeError:
+        return CLOSED_PIPE
+    except Exception as error:  # noqa: BLE001 (the last resort, which is what a boundary is)
+        _debug(arguments)
+        name = f"{type(error).__name__}: {error}".strip(": ")
+        return tell(
+            _Unexpected(f"Something unexpected happened ({name}).", "See more with: streamctl --debug …"), arguments
+        )
+    if status == INTERRUPTED:
+        say("Interrupted.")
+    return status if isinstance(status, int) else 0
+
+
+class _Unexpected(StreamctlError):
+    pass
+
+
+def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
+    """Write the error to stderr; its exit status."""
+    if wants_json(arguments):
+        from streamctl.output.jsontext import anything
+
+        body: dict[str, Any] = {"code": error.code, "message": error.message}
+        body |= {"hint": error.hint or None, "details": error.details}
+        say(anything({"error": body}))
+    else:
+        say(f"Error: {error.message}")
+        if error.hint:
+            say(f"Hint: {error.hint}")
+    return error.status
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether errors are to be JSON, from the raw words: a command line may be wrong before it is parsed."""
+    asked = os.environ.get("STREAMCTL_FORMAT", "")
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--":
+            break
+        if word == "--format":
+            asked = following
+        elif word.startswith("--format="):
+            asked = word.removeprefix("--format=")
+    return asked in ("json", "jsonl")
+
+
+def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message, err=True)
+        return error.exit_code
+    command = context.command_path if context is not None else "streamctl"
+    hint = f"See how it is used with: {command} --help"
+    option = getattr(error, "option_name", "")
+    if option in ROOT_OPTIONS and context is not None and context.parent is not None:
+        hint = f"{option} goes before the group: streamctl {option} … {command.partition(' ')[2]}"
+    return tell(UsageError(message, hint), arguments)
+
+
+ROOT_OPTIONS = ("--db", "--as-of", "--timeout", "--quiet", "--debug")
+
+
+def _debug(arguments: Sequence[str]) -> None:
+    if "--debug" in arguments:
+        import traceback
+
+        traceback.print_exc()

@@ -1,0 +1,211 @@
+"""How a function becomes a command: it gets a desk, it returns an answer; opening and showing are done here, once.
+
+A command is built when it is called for, so that one command never pays for the others.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
+from typing import Annotated, Any, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from streamctl import output as out
+from streamctl.cli.desk import Desk
+from streamctl.cli.options import number, reading
+from streamctl.domain.records import Answer, Document, Listing
+from streamctl.errors import BadValue, listed, quoted
+from streamctl.output import Format
+from streamctl.settings import Settings, default_format
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="How to show it; STREAMCTL_FORMAT sets a default.")
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", help="Write to this file; .csv, .json … choose the format.", metavar="FILE"),
+]
+ExcelSafe = Annotated[bool, typer.Option("--excel-safe", help="Guard cells that a spreadsheet would run as a formula.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option("--columns", help="These columns, or with + these too.", metavar="a,b|+c")
+]
+Sort = Annotated[
+    str | None, typer.Option("--sort", help="Order by these; - before one turns it round.", metavar="[-]COL,...")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", help="So many rows at most.", **reading(number(0, 10**9, "number of rows"), "N")),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show what it changed, and take it back.")]
+
+
+# These lend their parameters to the commands below.
+def _output_options(format: FormatOption = None, output: FileOption = None, excel_safe: ExcelSafe = False) -> None: ...
+def _file_options(output: FileOption = None) -> None: ...
+def _window_options(columns: ColumnsOption = None, sort: Sort = None, limit: Limit = None) -> None: ...
+def _change_options(dry_run: DryRun = False) -> None: ...
+
+
+Body = Callable[..., Answer | Document]
+
+
+class Commands(MutableMapping[str, Any]):
+    """Commands by name, each built on first use."""
+
+    def __init__(self) -> None:
+        self._makers: dict[str, Callable[[], Any]] = {}
+        self._made: dict[str, Any] = {}
+
+    def later(self, name: str, maker: Callable[[], Any]) -> None:
+        """Add a command that `maker` makes when it is needed."""
+        self._makers[name] = maker
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._makers[name] = lambda: command
+
+    def __delitem__(self, name: str) -> None:
+        del self._makers[name]
+        self._made.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+class Group:
+    """A group of commands, such as `members`."""
+
+    def __init__(self, name: str, help: str) -> None:
+        self.name = name
+        self.help = help
+        self.commands = Commands()
+
+    def built(self) -> TyperGroup:
+        """The group as Typer's own class."""
+        return TyperGroup(
+            name=self.name,
+            commands=cast(Any, self.commands),
+            help=self.help,
+            no_args_is_help=True,
+            rich_markup_mode=None,
+            context_settings=CONTEXT,
+        )
+
+    def shows(self, name: str) -> Callable[[Body], Body]:
+        """A command that reads one thing."""
+        return self._command(name, _output_options)
+
+    def dumps(self, name: str) -> Callable[[Body], Body]:
+        """A command whose answer has a format of its own."""
+        return self._command(name, _file_options)
+
+    def lists(self, name: str) -> Callable[[Body], Body]:
+        """A command that lists; its function takes a `window` too."""
+        return self._command(name, _window_options, _output_options)
+
+    def changes(self, name: str) -> Callable[[Body], Body]:
+        """A command that changes rows, and can rehearse it."""
+        return self._command(name, _change_options, _output_options)
+
+    def checks(self, name: str) -> Callable[[Body], Body]:
+        """A command that reads a database of any schema version."""
+        return self._command(name, _output_options, runner=partial(run, any_schema=True))
+
+    def founds(self, name: str) -> Callable[[Body], Body]:
+        """A command on the database file itself; its function takes the settings, and opens what it needs."""
+        return self._command(name, _output_options, runner=found)
+
+    def _command(
+        self, name: str, *shared: Callable[..., None], runner: Callable[..., None] | None = None
+    ) -> Callable[[Body], Body]:
+        def decorate(function: Body) -> Body:
+            self.commands.later(name, lambda: _built(_wrapped(function, shared, runner or run), name))
+            return function
+
+        return decorate
+
+
+def _built(function: Callable[..., None], name: str) -> Any:
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
+    single.command(name)(function)
+    return get_command(single)
+
+
+def _wrapped(
+    function: Body, shared: tuple[Callable[..., None], ...], runner: Callable[..., None]
+) -> Callable[..., None]:
+    """The function with the shared options in its signature, run between opening and showing."""
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    more = [p for donor in shared for p in inspect.signature(donor, eval_str=True).parameters.values()]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+    def command(context: typer.Context, **given: Any) -> None:
+        options = {p.name: given.pop(p.name) for p in more if p.name in given}
+        runner(function, context.find_root().obj, given, options)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [context, *(p.replace(kind=keyword) for p in (*(p for p in own if p.name != "window"), *more))]
+    )
+    command.__doc__ = function.__doc__
+    return command
+
+
+def run(
+    function: Body, settings: Settings, given: dict[str, Any], options: dict[str, Any], *, any_schema: bool = False
+) -> None:
+    """Open the database, call the function at a desk, show its answer."""
+    from streamctl.output.writer import sink
+    from streamctl.store.database import opened, terms
+
+    dry_run = options.get("dry_run", False)
+    with opened(settings.path(), wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
+        format = chosen_format(options.get("format"), options["output"])
+        with sink(options["output"], store.owns, lambda: store.changed) as target:
+            now = terms()
+            brief = format == "table" or (format is None and target.terminal)
+            desk = Desk(settings, now, settings.now(now.zone), dry_run, format, brief)
+            if "columns" in options:
+                given["window"] = desk.window(options["columns"], options["sort"], options["limit"])
+            answer = function(desk, **given)
+            style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
+            out.show(answer, target, style)
+    if isinstance(answer, Listing) and answer.refusal:
+        raise answer.refusal
+
+
+def found(function: Callable[..., Answer], settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:
+    """Call a function that works on the database file itself, and show its answer."""
+    from streamctl.output.writer import sink
+
+    format = chosen_format(options["format"], options["output"])
+    own = settings.path().expanduser().resolve()
+    with sink(options["output"], lambda path: path == own, lambda: True) as target:
+        answer = function(settings, **given)
+        out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
+
+
+def chosen_format(format: Format | None, output: str | None) -> Format | None:
+    """The format that the flag, the file's ending or the environment asks for, in that order. Raises BadValue."""
+    if format is not None:
+        return format
+    if output is not None and output != "-":
+        return out.SUFFIXES.get("." + output.rpartition(".")[2].lower(), "tsv")
+    asked = default_format()
+    if asked is None:
+        return None
+    if asked not in out.FORMATS:
+        raise BadValue(f"STREAMCTL_FORMAT is {quoted(asked)}.", f"The formats are {listed(out.FORMATS)}.")
+    return asked

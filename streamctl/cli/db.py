@@ -1,0 +1,162 @@
+"""`streamctl db …`"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamctl.cli.command import Group
+from streamctl.cli.desk import Desk
+from streamctl.cli.options import number, reading
+from streamctl.domain import money
+from streamctl.domain.records import Answer, Column, Document, Listing
+from streamctl.domain.terms import read
+from streamctl.errors import FoundWrong, UsageError, counted, quoted_path
+from streamctl.settings import Settings
+
+group = Group("db", "The database: made, looked at, filled, checked.")
+
+Currency = Annotated[
+    str | None,
+    typer.Option("--currency", help="ISO 4217 code; USD unless said.", **reading(money.currency, "CODE")),
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        help="IANA name, such as Europe/Berlin; the machine's own unless said.",
+        **reading(lambda value: read("timezone", value), "ZONE"),
+    ),
+]
+
+
+@group.founds("init")
+def init(settings: Settings, currency: Currency = None, timezone: Timezone = None) -> Answer:
+    """Make a new, empty database; one that is there stays as it is."""
+    from streamctl.services import founding
+
+    asked = {"currency": currency, "timezone": timezone}
+    made = founding.found(settings.path(), {k: v for k, v in asked.items() if v is not None}, wait=settings.timeout)
+    terms = f"{made.value('currency')}, {made.value('timezone')}"
+    done = "Made the database" if made.value("created") else "Nothing to do, the database is there:"
+    return made.said(f"{done} {made.value('path')} ({terms}).", "streamctl db info")
+
+
+@group.founds("migrate")
+def migrate(settings: Settings) -> Answer:
+    """Bring the database's schema up to date."""
+    from streamctl.services import founding
+
+    done = founding.migrate(settings.path(), wait=settings.timeout)
+    said = f"applied {done.value('applied')}" if done.value("applied") else "nothing to do"
+    return done.said(f"The database has schema {done.value('schema')}: {said}.", "streamctl db info")
+
+
+@group.shows("info")
+def info(desk: Desk) -> Answer:
+    """Show where the database is, its settings, and how much is in it."""
+    from streamctl.views import database
+
+    return database.info()
+
+
+@group.changes("set")
+def set_(
+    desk: Desk,
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="currency, timezone, checkin_amount, checkout_amount, payment_days or number_format.", metavar="KEY"
+        ),
+    ],
+    value: Annotated[str, typer.Argument(help="The new value.", metavar="VALUE")],
+) -> Answer:
+    """Change one setting."""
+    from streamctl.services import settings
+
+    changed = settings.change(key, value)
+    return changed.said(f"Set {changed.value('key')} to {changed.value('value')}.", "streamctl db info")
+
+
+@group.changes("load")
+def load(
+    desk: Desk,
+    file: Annotated[str, typer.Argument(help="A dump or a Django fixture; - is standard input.", metavar="FILE")],
+    min_credits: Annotated[
+        int | None,
+        typer.Option(
+            "--min-credits",
+            help="Of a fixture: lift lower limits to this.",
+            **reading(number(0, 1000, "number of credits"), "N"),
+        ),
+    ] = None,
+    merge_months: Annotated[
+        bool, typer.Option("--merge-months", help="Of a fixture: join two outstanding invoices of one month.")
+    ] = False,
+) -> Answer:
+    """Fill an empty database from `db dump`, or from a Django fixture."""
+    from streamctl.domain import strictjson
+    from streamctl.services import loading
+
+    document = strictjson.parse(_read(file), "Standard input" if file == "-" else quoted_path(file))
+    done = loading.load(document, at=desk.at, min_credits=min_credits, merge_months=merge_months)
+    return done.said(f"Loaded {', '.join(_spoken(done.columns, done.row))}.", "streamctl db info")
+
+
+@group.dumps("dump")
+def dump(desk: Desk) -> Document:
+    """Write the whole database as JSON, for `db load`."""
+    from streamctl.views import database
+
+    return Document(database.dump())
+
+
+@group.checks("check")
+def check(desk: Desk) -> Answer | Document:
+    """Look for anything wrong, and say what mends it."""
+    from streamctl.views import check
+
+    for note in check.notes(desk.at):
+        desk.note(note)
+    found = list(check.findings())
+    if not found and desk.format is None:
+        return Document([] if desk.settings.quiet else ["All is well.\n"])
+    wrong = f"{counted(len(found), 'fault')} in the database."
+    hint = "Each has the command that mends it in its column `mend`; make a copy of the file first."
+    return Listing(check.FINDING, found, refusal=FoundWrong(wrong, hint, count=len(found)) if found else None)
+
+
+NOUNS = {
+    "members": "member",
+    "memberships": "membership",
+    "invoices": "invoice",
+    "lines": "line",
+    "streams": "stream",
+    "requests": "request",
+    "adjusted": "adjusted invoice",
+    "zero_credits": "creditless membership",
+    "lifted": "lifted limit",
+    "merged": "merged invoice",
+}
+ALWAYS = ("members", "memberships", "invoices", "lines")
+
+
+def _spoken(columns: Sequence[Column], row: Sequence[Any]) -> Iterator[str]:
+    """What was loaded, in words: the four entities, and whatever was out of the ordinary."""
+    for column, value in zip(columns, row, strict=True):
+        if column.name in NOUNS and (value or column.name in ALWAYS):
+            yield counted(value, NOUNS[column.name])
+        if column.kind == "json" and value:
+            yield f"and left out {', '.join(f'{count} {name}' for name, count in value.items())}"
+
+
+def _read(file: str) -> bytes:
+    """The bytes of the file, or of standard input for `-`. Raises UsageError."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{quoted_path(file)} can't be read: {getattr(error, 'strerror', error)}.") from None

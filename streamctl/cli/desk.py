@@ -1,0 +1,93 @@
+"""What a command function works with: the open database's terms, the moment, and the person in front of it."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamctl.cli.options import row_id
+from streamctl.domain.calendar import TypedDay, TypedMonth
+from streamctl.domain.terms import Terms
+from streamctl.domain.text import stored
+from streamctl.errors import BadData, NeedsYes, UsageError
+from streamctl.output import Format
+from streamctl.output.writer import say
+from streamctl.settings import Settings
+
+if TYPE_CHECKING:
+    from streamctl.views.listings import Window
+
+MOST_IN_A_LINE = 1000
+
+
+class Desk(NamedTuple):
+    """One command's surroundings. `at` is the moment it happens at (UTC); days and months are the database's.
+
+    `format` is None when nobody chose one; `brief` is whether the answer becomes a table for a person.
+    """
+
+    settings: Settings
+    terms: Terms
+    at: datetime
+    dry_run: bool = False
+    format: Format | None = None
+    brief: bool = False
+
+    @property
+    def today(self) -> date:
+        """Today in the database's time zone."""
+        return self.terms.today(self.at)
+
+    def day(self, typed: TypedDay | None) -> date | None:
+        """The day that was typed."""
+        return None if typed is None else typed.on(self.today)
+
+    def month(self, typed: TypedMonth | None) -> str | None:
+        """The month that was typed."""
+        return None if typed is None else typed.on(self.today)
+
+    def ids(self, typed: Iterable[str]) -> list[int]:
+        """Ids from the command line, `-` standing for those on standard input. Raises BadValue, BadData."""
+        return [row_id(word) for word in self.words(typed)]
+
+    def words(self, typed: Iterable[str]) -> list[str]:
+        """Names from the command line, `-` standing for the lines of standard input. Raises BadData."""
+        found = [word for name in typed for word in (_lines() if name == "-" else [stored(name, "name")])]
+        if not found:
+            raise UsageError("Standard input has no line in it; nothing was changed.")
+        return found
+
+    def window(self, columns: str | None, sort: str | None, limit: int | None) -> "Window":
+        """How much of a listing was asked for."""
+        from streamctl.views.listings import Window
+
+        return Window(columns, sort, limit, self.brief)
+
+    def confirm(self, question: str, yes: bool) -> None:
+        """Ask before a delete. Raises NeedsYes where there is nobody to ask, and Abort when the answer is no."""
+        if yes or self.dry_run:
+            return
+        if not sys.stdin.isatty():
+            raise NeedsYes(question)
+        import typer
+
+        from streamctl.output.safety import safe
+
+        typer.confirm(safe(question), abort=True, err=True)
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer."""
+        if not self.settings.quiet:
+            say(f"Note: {text}")
+
+
+def _lines() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if len(line) > MOST_IN_A_LINE:
+            raise BadData(f"Line {number} of standard input is longer than {MOST_IN_A_LINE} bytes.")
+        try:
+            word = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            raise BadData(f"Line {number} of standard input is no UTF-8.") from None
+        if word:
+            yield stored(word, "name")

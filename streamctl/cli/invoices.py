@@ -1,0 +1,179 @@
+"""`streamctl invoices …`"""
+
+from decimal import Decimal
+from typing import Annotated, Any, cast
+
+import typer
+
+from streamctl.cli.command import Group
+from streamctl.cli.desk import Desk
+from streamctl.cli.options import (
+    Description,
+    Ids,
+    InvoiceId,
+    Member,
+    OfMember,
+    OfMonth,
+    Status,
+    Yes,
+    amount_option,
+    day_option,
+    text_option,
+)
+from streamctl.domain import money
+from streamctl.domain.calendar import TypedDay
+from streamctl.domain.records import Answer, Listing, Record
+from streamctl.errors import listed
+
+group = Group("invoices", "Invoices: what members owe for a month.")
+
+Date = Annotated[TypedDay | None, day_option("--date", help="The invoice's date; its month is the billing month.")]
+From = Annotated[TypedDay | None, day_option("--from", help="Dated this day or later.")]
+To = Annotated[TypedDay | None, day_option("--to", help="Dated this day or earlier.")]
+Least = Annotated[Decimal | None, amount_option("--min", help="Of this amount or more.")]
+Most = Annotated[Decimal | None, amount_option("--max", help="Of this amount or less.")]
+Amount = Annotated[Decimal | None, amount_option("--amount", help="The amount; it makes the first line.")]
+NewAmount = Annotated[Decimal | None, amount_option("--amount", help="The new total; a line adjusts the difference.")]
+On = Annotated[TypedDay | None, day_option("--on", help="The day it was paid; today unless said.")]
+Note = Annotated[str | None, text_option("--note", what="note", help="A note to keep with it.")]
+Reason = Annotated[str | None, text_option("--reason", what="reason", help="Why, kept as the invoice's note.")]
+
+
+def again(invoice: int) -> str:
+    """The command that shows the invoice."""
+    return f"streamctl invoices show {invoice}"
+
+
+def _said(desk: Desk, verb: str, record: Record) -> Record:
+    amount = money.spoken(record.value("amount"), desk.terms.currency)
+    about = f"member {record.value('user')}, {record.value('month')}, {amount}, {record.value('status')}"
+    return record.said(f"{verb} invoice {record.value('id')}: {about}.", again(record.value("id")))
+
+
+def _all_said(desk: Desk, verb: str, answer: Listing) -> Listing:
+    rows = cast(list[tuple[int, ...]], answer.rows)
+    total = sum(row[[column.name for column in answer.columns].index("amount")] for row in rows)
+    plural = "s" if len(rows) > 1 else ""
+    sentence = f"{verb} invoice{plural} {listed(row[0] for row in rows)}: {money.spoken(total, desk.terms.currency)}."
+    return answer.said(sentence, again(rows[0][0]))
+
+
+@group.changes("create")
+def create(
+    desk: Desk,
+    member: Member,
+    date: Date = None,
+    status: Status = None,
+    description: Description = None,
+    amount: Amount = None,
+    extra: Annotated[bool, typer.Option("--extra", help="Even beside a closed one of that month.")] = False,
+) -> Answer:
+    """Make an invoice: today's, outstanding and empty unless said otherwise."""
+    from streamctl.services import invoices
+
+    record = invoices.create(
+        member,
+        at=desk.at,
+        day=desk.day(date),
+        status=status or "OUT",
+        description=description,
+        amount=amount,
+        extra=extra,
+    )
+    return _said(desk, "Created", record)
+
+
+@group.lists("list")
+def list_(
+    desk: Desk,
+    window: Any,
+    member: OfMember = None,
+    status: Status = None,
+    month: OfMonth = None,
+    from_: From = None,
+    to: To = None,
+    least: Least = None,
+    most: Most = None,
+) -> Answer:
+    """List the invoices."""
+    from streamctl.views import invoices
+
+    return invoices.invoices(
+        window,
+        desk.terms,
+        at=desk.at,
+        member=member,
+        status=status,
+        month=desk.month(month),
+        first=desk.day(from_),
+        last=desk.day(to),
+        least=least,
+        most=most,
+    )
+
+
+@group.shows("show")
+def show(desk: Desk, invoice: InvoiceId) -> Answer:
+    """Show one invoice with its lines."""
+    from streamctl.views import invoices
+
+    return invoices.invoice(invoice, at=desk.at)
+
+
+@group.changes("update")
+def update(
+    desk: Desk,
+    invoice: InvoiceId,
+    member: OfMember = None,
+    date: Date = None,
+    status: Status = None,
+    description: Description = None,
+    amount: NewAmount = None,
+) -> Answer:
+    """Change what is given of an open invoice."""
+    from streamctl.services import invoices
+
+    record = invoices.update(
+        invoice,
+        at=desk.at,
+        member=member,
+        day=desk.day(date),
+        status=status,
+        description=description,
+        amount=amount,
+    )
+    return _said(desk, "Updated", record)
+
+
+@group.changes("delete")
+def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
+    """Delete invoices with their lines: open or void ones that were never issued."""
+    from streamctl.services import invoices
+
+    numbers = desk.ids(ids)
+    desk.confirm(f"Delete invoice {listed(numbers)} with all lines?", yes)
+    return _all_said(desk, "Deleted", invoices.delete(numbers, at=desk.at))
+
+
+@group.changes("pay")
+def pay(desk: Desk, ids: Ids, on: On = None, note: Note = None) -> Answer:
+    """Mark invoices as paid."""
+    from streamctl.services import invoices
+
+    return _all_said(desk, "Paid", invoices.pay(desk.ids(ids), at=desk.at, on=desk.day(on), note=note))
+
+
+@group.changes("void")
+def void(desk: Desk, ids: Ids, reason: Reason = None) -> Answer:
+    """Void invoices: nobody owes them any more."""
+    from streamctl.services import invoices
+
+    return _all_said(desk, "Voided", invoices.void(desk.ids(ids), at=desk.at, reason=reason))
+
+
+@group.changes("reopen")
+def reopen(desk: Desk, ids: Ids) -> Answer:
+    """Make paid or void invoices outstanding again."""
+    from streamctl.services import invoices
+
+    return _all_said(desk, "Reopened", invoices.reopen(desk.ids(ids), at=desk.at))

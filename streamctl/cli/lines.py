@@ -1,0 +1,119 @@
+"""`streamctl lines …`"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import typer
+
+from streamctl.cli.command import Group
+from streamctl.cli.desk import Desk
+from streamctl.cli.options import (
+    Description,
+    Ids,
+    InvoiceId,
+    OfInvoice,
+    OfMember,
+    OfMonth,
+    Yes,
+    amount_option,
+    reading,
+    row_id,
+)
+from streamctl.domain import money, text
+from streamctl.domain.records import Answer, Record
+from streamctl.errors import UsageError, listed
+
+group = Group("lines", "Lines: the amounts on invoices.")
+
+LineId = Annotated[int, typer.Argument(help="The line's id.", **reading(row_id, "LINE"))]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="Your name for this request: repeating it is harmless.", **reading(text.key, "KEY")),
+]
+Amount = Annotated[Decimal | None, amount_option("--amount", help="The line's amount.")]
+Discount = Annotated[Decimal | None, amount_option("--discount", help="An amount to take off, instead of --amount.")]
+NewAmount = Annotated[
+    Decimal | None, amount_option("--amount", help="The new amount; a discount's is what it takes off.")
+]
+ToInvoice = Annotated[int | None, typer.Option("--invoice", help="Move it there.", **reading(row_id, "ID"))]
+
+
+def _said(desk: Desk, verb: str, record: Record) -> Record:
+    amount = money.spoken(record.value("amount"), desk.terms.currency)
+    about = f"of invoice {record.value('invoice')}: {amount}, {record.value('description')}"
+    sentence = f"{verb} line {record.value('id')} {about}."
+    return record.said(sentence, f"streamctl lines show {record.value('id')}")
+
+
+@group.changes("add")
+def add(
+    desk: Desk,
+    invoice: InvoiceId,
+    amount: Amount = None,
+    discount: Discount = None,
+    description: Description = None,
+    key: Key = None,
+) -> Answer:
+    """Put a line on an open invoice."""
+    from streamctl.services import lines
+
+    given = amount if discount is None else discount
+    if given is None or (amount is not None and discount is not None):
+        raise UsageError("Give --amount or --discount, and not both.")
+    record = lines.add(
+        invoice,
+        at=desk.at,
+        amount=given,
+        kind="manual" if discount is None else "discount",
+        description=description,
+        key=key,
+    )
+    return _said(desk, "Already added" if record.value("replayed") else "Added", record)
+
+
+@group.lists("list")
+def list_(
+    desk: Desk,
+    window: Any,
+    invoice: OfInvoice = None,
+    member: OfMember = None,
+    month: OfMonth = None,
+    kind: Annotated[
+        Literal["manual", "discount", "adjustment", "checkin", "checkout", "fee"] | None,
+        typer.Option("--kind", help="Only lines of this kind."),
+    ] = None,
+) -> Answer:
+    """List the lines."""
+    from streamctl.views import lines
+
+    return lines.lines(window, at=desk.at, invoice=invoice, member=member, month=desk.month(month), kind=kind)
+
+
+@group.shows("show")
+def show(desk: Desk, line: LineId) -> Answer:
+    """Show one line."""
+    from streamctl.views import lines
+
+    return lines.line(line, at=desk.at)
+
+
+@group.changes("update")
+def update(
+    desk: Desk, line: LineId, invoice: ToInvoice = None, amount: NewAmount = None, description: Description = None
+) -> Answer:
+    """Change what is given of a line on an open invoice, or move it to another."""
+    from streamctl.services import lines
+
+    record = lines.update(line, at=desk.at, invoice=invoice, amount=amount, description=description)
+    return _said(desk, "Updated", record)
+
+
+@group.changes("delete")
+def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
+    """Delete lines of open invoices."""
+    from streamctl.services import lines
+
+    numbers = desk.ids(ids)
+    desk.confirm(f"Delete line {listed(numbers)}?", yes)
+    answer = lines.delete(numbers, at=desk.at)
+    return answer.said(f"Deleted line{'s' if len(numbers) > 1 else ''} {listed(numbers)}.")

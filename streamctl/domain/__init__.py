@@ -1,0 +1,1 @@
+"""The rules, pure: money, months, credits, invoice moves. Standard library only."""

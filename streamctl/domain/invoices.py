@@ -1,0 +1,44 @@
+"""Invoices: their states, their moves, and the signs of their lines."""
+
+from __future__ import annotations
+
+OUTSTANDING = "OUT"
+PAID = "PAID"
+VOID = "VOID"
+STATUSES = (OUTSTANDING, PAID, VOID)
+
+MANUAL = "manual"
+DISCOUNT = "discount"
+ADJUSTMENT = "adjustment"
+CHECKIN = "checkin"
+CHECKOUT = "checkout"
+FEE = "fee"
+KINDS = (MANUAL, DISCOUNT, ADJUSTMENT, CHECKIN, CHECKOUT, FEE)
+SYSTEMS = (CHECKIN, CHECKOUT, FEE)
+SIGNED = (DISCOUNT, ADJUSTMENT)
+
+CHECKIN_TEXT = "Check-in"
+CHECKOUT_TEXT = "Check-out"
+ADJUSTMENT_TEXT = "Adjustment"
+
+
+def is_open(status: str, issued: object) -> bool:
+    """Whether the invoice may change: outstanding and not issued."""
+    return status == OUTSTANDING and not issued
+
+
+def state(status: str, issued: object) -> str:
+    """The state in words, for a refusal."""
+    words = {OUTSTANDING: "issued" if issued else "open", PAID: "paid", VOID: "void"}
+    return words[status]
+
+
+def description(month: str) -> str:
+    """What an invoice that is given no description is called."""
+    return f"Invoice for {month}"
+
+
+def signed(magnitude: int, kind: str, before: int = 0) -> int:
+    """A typed magnitude with the sign of its kind, in minor units: a discount is negative, an adjustment stays on the
+    side of zero it was on, everything else is positive."""
+    return -magnitude if kind == DISCOUNT or (kind == ADJUSTMENT and before < 0) else magnitude

@@ -1,0 +1,105 @@
+"""The terms a database does business on: its currency, its time zone and its prices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from streamctl.domain import money
+from streamctl.domain.calendar import local_day, month_of
+from streamctl.domain.text import stored
+from streamctl.errors import BadValue, quoted
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (OSError, ValueError):
+        raise BadValue(f"{quoted(text)} is no IANA time zone, such as Europe/Berlin or UTC.") from None
+
+
+def _days(text: str) -> str:
+    if not re.fullmatch("[0-9]{1,3}", text):
+        raise BadValue(f"{quoted(text)} is no number of days from 0 to 999.")
+    return str(int(text))
+
+
+def _number_format(text: str) -> str:
+    stored(text, "number format", 64)
+    try:
+        numbers = {text.format(month="2026-11", seq=seq) for seq in (1, 2)}
+    except (IndexError, KeyError, ValueError, AttributeError, TypeError):
+        numbers = set()
+    if len(numbers) < 2:
+        raise BadValue(f"{quoted(text)} is no number format; write it like {{month}}-{{seq:05}}, with {{seq}} in it.")
+    return text
+
+
+READERS: Mapping[str, Callable[[str], str]] = {
+    "currency": money.currency,
+    "timezone": _zone,
+    "checkin_amount": lambda text: str(money.amount(text)),
+    "checkout_amount": lambda text: str(money.amount(text)),
+    "payment_days": _days,
+    "number_format": _number_format,
+}
+DEFAULTS: Mapping[str, str] = {
+    "currency": "USD",
+    "timezone": "UTC",
+    "checkin_amount": "1.00",
+    "checkout_amount": "0.00",
+    "payment_days": "14",
+    "number_format": "{month}-{seq:05}",
+}
+
+
+class Terms(NamedTuple):
+    """The settings, read: amounts are decimals of the currency."""
+
+    currency: str
+    zone: ZoneInfo
+    checkin_amount: Decimal
+    checkout_amount: Decimal
+    payment_days: int
+    number_format: str
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> Terms:
+        """The terms that these stored settings make."""
+        return cls(
+            currency=settings["currency"],
+            zone=ZoneInfo(settings["timezone"]),
+            checkin_amount=Decimal(settings["checkin_amount"]),
+            checkout_amount=Decimal(settings["checkout_amount"]),
+            payment_days=int(settings["payment_days"]),
+            number_format=settings["number_format"],
+        )
+
+    def minor(self, amount: Decimal) -> int:
+        """The amount in minor units. Raises BadValue."""
+        return money.minor_units(amount, self.currency)
+
+    def today(self, at: datetime) -> date:
+        """The day it is at that instant, in the database's time zone."""
+        return local_day(at, self.zone)
+
+    def month(self, at: datetime) -> str:
+        """The billing month of that instant."""
+        return month_of(self.today(at))
+
+
+def read(name: str, text: str) -> str:
+    """A setting's value in the form it is stored. Raises BadValue for a name or value that can't be."""
+    if name not in READERS:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, READERS, n=1)
+        raise BadValue(
+            f"There is no setting {quoted(name)}.",
+            f"Did you mean {close[0]}?" if close else f"The settings are {', '.join(READERS)}.",
+        )
+    return READERS[name](text)

@@ -1,0 +1,426 @@
+"""Every refusal: its code, its sentence, its hint and its exit status.
+
+A message says what happened and to which row; a hint says how to mend it. Only
+`cli.boundary` catches these; everybody else lets them rise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+QUOTED_AT_MOST = 60
+
+
+def quoted(value: object) -> str:
+    """A user's text inside a message: in quotes, control characters escaped, never longer than a line."""
+    text = str(value)
+    if len(text) > QUOTED_AT_MOST:
+        text = text[: QUOTED_AT_MOST - 1] + "…"
+    return ascii(text) if not text.isprintable() else f"'{text}'"
+
+
+def listed(values: Iterable[object], most: int = 10) -> str:
+    """`1, 2, 3`, or the first ten of them `and N more`."""
+    items = [str(value) for value in values]
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 invoice`, `2 invoices`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class StreamctlError(Exception):
+    """Base of every refusal. `details` is what a program would want to know, as JSON values."""
+
+    code: ClassVar[str] = "unexpected"
+    status: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "", **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+
+# --- 2: wrong usage, or a value that can't be read
+
+
+class UsageError(StreamctlError):
+    code = "usage"
+    status = 2
+
+
+class BadValue(StreamctlError):
+    """A value that can't be read."""
+
+    code = "bad_value"
+    status = 2
+
+
+class UnknownColumn(BadValue):
+    code = "unknown_column"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, known, n=1)
+        super().__init__(
+            f"There is no column {quoted(name)}.",
+            f"Did you mean {close[0]}?" if close else f"The columns are {', '.join(known)}.",
+            column=name,
+            columns=list(known),
+        )
+
+
+class NeedsYes(UsageError):
+    code = "needs_yes"
+
+    def __init__(self, question: str) -> None:
+        super().__init__(f"Not asked, because this is no terminal: {question}", "Add --yes to answer it.")
+
+
+# --- 3: something named was not found
+
+
+class NotFound(StreamctlError):
+    code = "not_found"
+    status = 3
+
+    def __init__(self, what: str, names: Iterable[object], hint: str = "") -> None:
+        missing = list(names)
+        super().__init__(f"No {what} {listed(missing)}.", hint, what=what, missing=missing)
+
+
+# --- 4: refused by a rule
+
+
+class Refused(StreamctlError):
+    code = "refused"
+    status = 4
+
+
+class NoMembership(Refused):
+    code = "no_membership"
+
+    def __init__(self, member: int) -> None:
+        super().__init__(
+            f"Member {member} has no membership.", f"Give one with: streamctl members enroll {member}", member=member
+        )
+
+
+class MembershipCancelled(Refused):
+    code = "membership_cancelled"
+
+    def __init__(self, member: int, cancelled_on: str | None) -> None:
+        since = f" on {cancelled_on}" if cancelled_on else ""
+        super().__init__(
+            f"The membership of member {member} was cancelled{since}.",
+            f"Take it up again with: streamctl members reactivate {member}",
+            member=member,
+            cancelled_on=cancelled_on,
+        )
+
+
+class MembershipNotStarted(Refused):
+    code = "membership_not_started"
+
+    def __init__(self, member: int, start_date: str) -> None:
+        super().__init__(
+            f"The membership of member {member} begins on {start_date}.",
+            f"Begin it earlier with: streamctl members update {member} --start today",
+            member=member,
+            start_date=start_date,
+        )
+
+
+class MembershipExpired(Refused):
+    code = "membership_expired"
+
+    def __init__(self, member: int, end_date: str) -> None:
+        super().__init__(
+            f"The membership of member {member} ended on {end_date} (that day is not included).",
+            f"Renew it with: streamctl members renew {member}",
+            member=member,
+            end_date=end_date,
+        )
+
+
+class NoCredits(Refused):
+    code = "no_credits"
+
+    def __init__(self, member: int, limit: int, open_streams: int) -> None:
+        held = f"{counted(open_streams, 'open stream')} hold{'s' if open_streams == 1 else ''}"
+        super().__init__(
+            f"Member {member} has no credit free: {held} all {limit}."
+            if limit
+            else f"Member {member} has no credit: the limit is 0.",
+            f"See them with: streamctl stream list --member {member}; "
+            f"raise the limit with: streamctl members update {member} --credits {max(limit, open_streams) + 1}",
+            member=member,
+            credit_limit=limit,
+            open_streams=open_streams,
+        )
+
+
+class NoOpenStream(Refused):
+    code = "no_open_stream"
+
+    def __init__(self, member: int) -> None:
+        super().__init__(
+            f"Member {member} has no open stream to check out.",
+            f"See the closed ones with: streamctl stream list --all --member {member}",
+            member=member,
+        )
+
+
+class InvoiceClosed(Refused):
+    code = "invoice_closed"
+
+    def __init__(self, invoice: int, state: str, hint: str | None = None) -> None:
+        super().__init__(
+            f"Invoice {invoice} is {state}: it does not change any more.",
+            f"Open it again with: streamctl invoices reopen {invoice}" if hint is None else hint,
+            invoice=invoice,
+            state=state,
+        )
+
+
+class MonthTaken(Refused):
+    code = "month_taken"
+
+    def __init__(self, member: int, month: str, other: int, *, extra: bool = False) -> None:
+        hint = f"Use invoice {other} (streamctl invoices show {other})"
+        super().__init__(
+            f"Member {member} has invoice {other} for {month} already.",
+            f"{hint}, or add --extra for a second one." if extra else f"{hint}, or void it first.",
+            member=member,
+            month=month,
+            invoice=other,
+        )
+
+
+class LineBound(Refused):
+    code = "line_bound"
+
+
+class KeyConflict(Refused):
+    code = "key_conflict"
+
+    def __init__(self, key: str, first: str) -> None:
+        super().__init__(
+            f"Key {quoted(key)} was used before for another request: {first}.",
+            "Repeat that request exactly, or take a new key.",
+            key=key,
+        )
+
+
+class InUse(Refused):
+    code = "in_use"
+
+
+class DuplicateEmail(Refused):
+    code = "duplicate_email"
+
+    def __init__(self, email: str, member: int | None) -> None:
+        owner = f" member {member}" if member is not None else " another member"
+        super().__init__(
+            f"{quoted(email)} is the e-mail of{owner} already.",
+            f"See them with: streamctl members show {member}" if member is not None else "",
+            email=email,
+            member=member,
+        )
+
+
+class BelowZero(Refused):
+    code = "below_zero"
+
+    def __init__(self, invoice: int) -> None:
+        super().__init__(
+            f"Invoice {invoice} would fall below 0.",
+            f"See its lines with: streamctl invoices show {invoice}",
+            invoice=invoice,
+        )
+
+
+class TooMuch(Refused):
+    code = "too_much"
+
+
+class TimeOrder(Refused):
+    code = "time_order"
+
+
+class HasMembership(Refused):
+    code = "has_membership"
+
+    def __init__(self, member: int) -> None:
+        super().__init__(
+            f"Member {member} has a membership already.",
+            f"Change it with: streamctl members update {member}, or prolong it with: streamctl members renew {member}",
+            member=member,
+        )
+
+
+class SettingFixed(Refused):
+    code = "setting_fixed"
+
+
+class NotEmpty(Refused):
+    code = "not_empty"
+
+
+class BadData(Refused):
+    """An input file whose content can't be taken; nothing of it was."""
+
+    code = "bad_data"
+
+
+class DatabaseExists(Refused):
+    code = "database_exists"
+
+
+class FoundWrong(Refused):
+    """`db check` found something; its rows have been shown already."""
+
+    code = "found_wrong"
+
+
+# --- 5: the database is busy
+
+
+class Busy(StreamctlError):
+    code = "busy"
+    status = 5
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The database stayed busy for {seconds:g} s; nothing was changed.",
+            "Try again, or wait longer with: streamctl --timeout SECONDS …",
+            timeout=seconds,
+        )
+
+
+# --- 6: no database, not ours, damaged, or of another schema version
+
+
+class DatabaseUnusable(StreamctlError):
+    code = "database_unusable"
+    status = 6
+
+
+class NoDatabase(DatabaseUnusable):
+    code = "no_database"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"There is no database at {quoted_path(path)}.",
+            f"Make one with: streamctl --db {shell_quoted(path)} db init",
+            path=path,
+        )
+
+
+class NotOurs(DatabaseUnusable):
+    code = "not_ours"
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(
+            f"{quoted_path(path)} is {what}; it was left alone.",
+            "Name a streamctl database with --db or STREAMCTL_DB.",
+            path=path,
+        )
+
+
+class Damaged(DatabaseUnusable):
+    code = "damaged"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"The database {quoted_path(path)} is damaged: {why}.",
+            "Load the last dump or backup into a new file; `sqlite3 FILE .recover` saves what it can.",
+            path=path,
+        )
+
+
+class SchemaOld(DatabaseUnusable):
+    code = "schema_old"
+
+    def __init__(self, path: str, found: int, wanted: int) -> None:
+        super().__init__(
+            f"The database {quoted_path(path)} has schema {found}; this streamctl needs {wanted}.",
+            f"Bring it up to date with: streamctl --db {shell_quoted(path)} db migrate",
+            path=path,
+            schema=found,
+            wanted=wanted,
+        )
+
+
+class SchemaNew(DatabaseUnusable):
+    code = "schema_new"
+
+    def __init__(self, path: str, found: int, wanted: int) -> None:
+        super().__init__(
+            f"The database {quoted_path(path)} has schema {found}; this streamctl knows {wanted} at most.",
+            "Use the newer streamctl that wrote it.",
+            path=path,
+            schema=found,
+            wanted=wanted,
+        )
+
+
+class ReadOnly(DatabaseUnusable):
+    code = "read_only"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The database {quoted_path(path)} can't be written; nothing was changed.",
+            "Look at the owner and mode of the file and of its folder.",
+            path=path,
+        )
+
+
+class CannotOpen(DatabaseUnusable):
+    code = "cannot_open"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{quoted_path(path)} can't be opened: {why}.", "", path=path)
+
+
+class StorageFailed(DatabaseUnusable):
+    code = "storage_failed"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"The disk under {quoted_path(path)} failed: {why}; nothing was changed.",
+            "Make room or mend the disk, then give the same command again.",
+            path=path,
+        )
+
+
+class OutputFailed(StreamctlError):
+    """The answer can't be written. `done` says whether a change had been committed before."""
+
+    code = "output_failed"
+
+    def __init__(self, why: str, *, done: bool, again: str = "") -> None:
+        super().__init__(
+            f"The change is done, but its answer can't be written: {why}."
+            if done
+            else f"The answer can't be written: {why}.",
+            f"Read it again with: {again}" if done and again else "",
+            done=done,
+        )
+
+
+def quoted_path(path: str) -> str:
+    """A path in a message: whole, and safe on a terminal."""
+    return path if path.isprintable() and path else ascii(path)
+
+
+def shell_quoted(path: str) -> str:
+    """A path inside a command that may be pasted into a shell."""
+    from shlex import quote
+
+    return quote(path)

@@ -1,0 +1,71 @@
+"""JSON and JSON Lines: exact numbers for money, every character kept, nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from json import dumps
+from json.encoder import encode_basestring as quoted
+from re import Match
+from typing import Any
+
+from streamctl.domain import money
+from streamctl.domain.records import LINE_IN_INVOICE, Column, Kind, Listing
+from streamctl.output.safety import escaped
+from streamctl.output.values import plain
+
+
+def _escaped(found: Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i] << 8 | units[i + 1]:04x}" for i in range(0, len(units), 2))
+
+
+def text(value: str) -> str:
+    """A JSON string: lossless, readable, and safe on a terminal."""
+    return escaped(quoted(value), _escaped)
+
+
+def value(stored: Any, kind: Kind, currency: str) -> str:
+    """A stored value as JSON, by the kind of its column."""
+    if stored is None:
+        return "null"
+    match kind:
+        case "id" | "int":
+            return str(stored)
+        case "money":
+            return money.exact(stored, currency)
+        case "bool":
+            return "true" if stored else "false"
+        case "ids":
+            return f"[{', '.join(stored.split())}]"
+        case "lines":
+            return f"[{', '.join(record(LINE_IN_INVOICE, line, currency) for line in stored)}]"
+        case "json":
+            return anything(stored)
+        case _:
+            return text(plain(stored, kind, currency))
+
+
+def record(columns: tuple[Column, ...], row: tuple[Any, ...], currency: str) -> str:
+    """One row as a JSON object on one line."""
+    pairs = zip(columns, row, strict=True)
+    return "{" + ", ".join(f'"{column.name}": {value(v, column.kind, currency)}' for column, v in pairs) + "}"
+
+
+def array(listing: Listing, currency: str) -> Iterator[str]:
+    """The rows as a JSON array, an object a line, as they come."""
+    before = "["
+    for row in listing.rows:
+        yield f"{before}\n{record(listing.columns, row, currency)}"
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
+
+
+def lines(listing: Listing, currency: str) -> Iterator[str]:
+    """The rows as JSON Lines."""
+    for row in listing.rows:
+        yield f"{record(listing.columns, row, currency)}\n"
+
+
+def anything(values: Mapping[str, Any] | list[Any]) -> str:
+    """Any JSON value on one line, as safe as the rest."""
+    return escaped(dumps(values, ensure_ascii=False, default=str), _escaped)

@@ -1,0 +1,32 @@
+"""The sanitiser: what stored text may do to a terminal, which is nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# C0 and C1 controls, DEL, soft hyphen, Arabic letter mark, zero-width and bidirectional controls, line and paragraph
+# separators, invisible operators, variation selectors' tag block, BOM, interlinear annotations, lone surrogates.
+UNSAFE = (
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff"
+    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escaped(text: str, escape: Callable[[re.Match[str]], str]) -> str:
+    """The text with every unsafe character written by `escape`. The pattern is compiled when it is first used."""
+    return re.sub(UNSAFE, escape, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    number = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def safe(text: str) -> str:
+    """The text with everything that could move, hide or command shown as an escape."""
+    return escaped(text, _escaped)

@@ -1,0 +1,40 @@
+"""How a stored value is written, by the kind of its column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from streamctl.domain import money
+from streamctl.domain.calendar import written
+from streamctl.domain.records import Kind
+
+
+def plain(value: Any, kind: Kind, currency: str) -> str:
+    """The value as text without its currency; nothing for null."""
+    if value is None:
+        return ""
+    match kind:
+        case "money":
+            return money.plain(value, currency)
+        case "instant":
+            return written(value) if isinstance(value, datetime) else str(value)
+        case "bool":
+            return "true" if value else "false"
+        case "lines":
+            return " ".join(str(line[0]) for line in value)
+        case _:
+            return str(value)
+
+
+def spoken(value: Any, kind: Kind, currency: str) -> str:
+    """The value for a person: money with its currency, a yes or no in words."""
+    if value is None:
+        return ""
+    match kind:
+        case "money":
+            return money.spoken(value, currency)
+        case "bool":
+            return "yes" if value else "no"
+        case _:
+            return plain(value, kind, currency)

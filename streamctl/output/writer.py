@@ -1,0 +1,127 @@
+"""The one writer: standard output or a file, whole or not at all, and an honest word when it fails."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from streamctl.errors import BadValue, OutputFailed, quoted_path
+
+
+class ClosedPipe(Exception):
+    """Whoever read our output has gone; `done` says whether a change had been committed."""
+
+    def __init__(self, done: bool) -> None:
+        super().__init__()
+        self.done = done
+
+
+class Sink:
+    """Where an answer goes. `again` is the command that shows it once more, for when it can't be written."""
+
+    def __init__(self, file: IO[str], *, terminal: bool, done: Callable[[], bool]) -> None:
+        self.file = file
+        self.terminal = terminal
+        self.again = ""
+        self._done = done
+
+    def write(self, parts: Iterable[str]) -> None:
+        """Write the parts as they come; where they can't be written they are closed, and with them what they read."""
+        try:
+            self.file.writelines(parts)
+        finally:
+            if isinstance(parts, Generator):
+                parts.close()
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Inside, a failing write raises ClosedPipe or OutputFailed, which know whether a change was committed."""
+        try:
+            yield
+        except BrokenPipeError:
+            discard(self.file)
+            raise ClosedPipe(self._done()) from None
+        except OSError as error:
+            discard(self.file)
+            raise OutputFailed(error.strerror or str(error), done=self._done(), again=self.again) from None
+
+
+@contextmanager
+def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[], bool]) -> Iterator[Sink]:
+    """Standard output, or the file at `output` written atomically when the block ends well.
+
+    A file that can't be made is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe.
+    """
+    if output is None or output == "-":
+        with _standard_output(done) as found:
+            yield found
+        return
+    path = Path(output).expanduser().resolve()
+    if own_files(path):
+        raise BadValue(f"{quoted_path(output)} is the database itself; the answer can't be written over it.")
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = None
+    if mode is not None and stat.S_ISDIR(mode):
+        raise BadValue(f"{quoted_path(output)} is a folder; name a file in it.")
+    atomic = mode is None or stat.S_ISREG(mode)
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}") if atomic else path
+    try:
+        flags = os.O_WRONLY | (os.O_CREAT | os.O_EXCL if atomic else 0)
+        file = os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise BadValue(f"{quoted_path(output)} can't be written: {error.strerror}.") from None
+    found = Sink(file, terminal=False, done=done)
+    try:
+        yield found
+        with found.guarded(), file:
+            file.flush()
+            if atomic:
+                os.fsync(file.fileno())
+                if mode is not None:
+                    draft.chmod(stat.S_IMODE(mode))
+                draft.replace(path)
+    finally:
+        discard(file)
+        file.close()
+        if atomic:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        # Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
+        terminal = out.isatty()
+        encoding = out.encoding if terminal else "utf-8"
+        out.reconfigure(encoding=encoding, errors="backslashreplace" if terminal else "strict", newline="\n")
+    found = Sink(out, terminal=out.isatty(), done=done)
+    yield found
+    with found.guarded():
+        out.flush()
+
+
+def say(text: str) -> None:
+    """One line on stderr. Where even that is closed there is nobody left to tell."""
+    from streamctl.output.safety import safe
+
+    with suppress(OSError, ValueError):
+        print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def discard(file: IO[str]) -> None:
+    """Point a file that can't be written at nothing, so that what is left in its buffer fails no more."""
+    if file.closed:
+        return
+    with suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, file.fileno())
+        os.close(nothing)

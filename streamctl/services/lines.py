@@ -1,0 +1,127 @@
+"""Lines: people's own amounts on an open invoice. The system's lines stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from peewee import IntegrityError
+
+from streamctl.domain import invoices
+from streamctl.domain.records import Column, Listing, Record
+from streamctl.domain.terms import Terms
+from streamctl.errors import LineBound
+from streamctl.services.books import add_line, below_zero_or, must_be_open
+from streamctl.services.requests import remember, replay
+from streamctl.store.database import transactional
+from streamctl.store.lookups import present
+from streamctl.store.models import Invoice, InvoiceLine, Stream
+from streamctl.store.records import fetch, fetched, shown
+
+REPLAYED = Column("replayed", "bool", brief=False)
+TEXTS = {invoices.MANUAL: "Charge", invoices.DISCOUNT: "Discount"}
+
+
+@transactional
+def add(
+    terms: Terms,
+    invoice: int,
+    *,
+    at: datetime,
+    amount: Decimal,
+    kind: str = invoices.MANUAL,
+    description: str | None = None,
+    key: str | None = None,
+) -> Record:
+    """Put a line of this magnitude on an open invoice; the line.
+
+    A repeated `key` answers with the first line. Raises KeyConflict, NotFound, InvoiceClosed, BelowZero, BadValue.
+    """
+    signed = invoices.signed(terms.minor(amount), kind)
+    parameters = {"invoice": invoice, "amount": signed, "kind": kind}
+    if first := replay(key, "line", parameters):
+        return _line(first, replayed=True)
+    present(Invoice, [invoice])
+    owner = Invoice.get_by_id(invoice)
+    must_be_open(owner)
+    line = add_line(invoice, signed, kind, TEXTS[kind] if description is None else description, key)
+    record = fetch("line", [line], at)[0]
+    receipt = {column.name: record.value(column.name) for column in record.columns}
+    remember(key, "line", owner.user_id, parameters, receipt, at)
+    return _line(receipt)
+
+
+@transactional
+def update(
+    terms: Terms,
+    line: int,
+    *,
+    at: datetime,
+    invoice: int | None = None,
+    amount: Decimal | None = None,
+    description: str | None = None,
+) -> Record:
+    """Change what is given of a line on an open invoice, or move it to another; the line.
+
+    Raises NotFound, InvoiceClosed, LineBound, BelowZero, BadValue.
+    """
+    present(InvoiceLine, [line])
+    found = InvoiceLine.get_by_id(line)
+    changes: dict[str, Any] = {}
+    if invoice is not None and invoice != found.invoice_id:
+        present(Invoice, [invoice])
+        must_not_be_bound([found], "moved")
+        must_be_open(Invoice.get_by_id(invoice))
+        changes["invoice"] = invoice
+    if amount is not None:
+        changes["amount"] = invoices.signed(terms.minor(amount), found.kind, found.amount)
+    if description is not None:
+        changes["description"] = description
+    if any(getattr(found, name) != value for name, value in changes.items()):
+        must_be_open(found.invoice)
+        try:
+            InvoiceLine.update(changes).where(InvoiceLine.id == line).execute()
+        except IntegrityError as error:
+            raise below_zero_or(error, found.invoice_id) from error
+    return fetch("line", [line], at)[0]
+
+
+@transactional
+def delete(terms: Terms, lines: Iterable[int], *, at: datetime) -> Listing:
+    """Delete these lines of open invoices, all or none; what they were.
+
+    Raises NotFound, InvoiceClosed, LineBound, BelowZero.
+    """
+    ids = present(InvoiceLine, lines)
+    gone = fetched("line", ids, at)
+    found = list(InvoiceLine.select().where(InvoiceLine.id.in_(ids)))
+    must_not_be_bound(found, "deleted")
+    for owner in Invoice.select().where(Invoice.id.in_({line.invoice_id for line in found})):
+        must_be_open(owner)
+    # One by one: the invoice is checked against 0 after each, and the positive ones must not go first.
+    for line in sorted(found, key=lambda line: line.amount):
+        try:
+            InvoiceLine.delete().where(InvoiceLine.id == line.id).execute()
+        except IntegrityError as error:
+            raise below_zero_or(error, line.invoice_id) from error
+    return gone
+
+
+def must_not_be_bound(lines: Iterable[InvoiceLine], what: str) -> None:
+    """Raises LineBound for a fee, and for a check-in or check-out line that belongs to a stream."""
+    for line in lines:
+        held = Stream.select().where((Stream.checkin_line == line.id) | (Stream.checkout_line == line.id)).exists()
+        if line.kind == invoices.FEE or (line.kind in invoices.SYSTEMS and held):
+            raise LineBound(
+                f"Line {line.id} is a {line.kind} of the system's: it can't be {what}.",
+                f"Its amount and text can change: streamctl lines update {line.id} --amount 0",
+                line=line.id,
+                kind=line.kind,
+            )
+
+
+def _line(values: Mapping[str, Any], *, replayed: bool = False) -> Record:
+    columns = (*shown("line"), REPLAYED)
+    return Record(columns, (*(values[column.name] for column in columns[:-1]), replayed))

@@ -1,0 +1,121 @@
+"""`db load`: a whole set of books into an empty database, from this tool's own dump or from a Django fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from streamctl.domain.records import Column, Record
+from streamctl.domain.terms import Terms, read
+from streamctl.errors import BadData, BadValue, NotEmpty, listed, quoted
+from streamctl.services import fixture
+from streamctl.store import bulk
+from streamctl.store.database import ID_MOST, SCHEMA, transactional
+from streamctl.store.models import (
+    ENTITIES,
+    Invoice,
+    InvoiceLine,
+    Membership,
+    Request,
+    Setting,
+    Stream,
+    User,
+)
+
+LOADED = (
+    *(Column(name, "int") for name in ("members", "memberships", "invoices", "lines", "streams", "requests")),
+    *(Column(name, "int") for name in ("adjusted", "zero_credits", "lifted", "merged")),
+    Column("ignored", "json"),
+)
+
+
+@transactional
+def load(
+    terms: Terms, document: Any, *, at: datetime, min_credits: int | None = None, merge_months: bool = False
+) -> Record:
+    """Load the parsed document into the empty database, whole or not at all; a count of everything.
+
+    `adjusted` counts invoices whose amount was not the sum of their lines, `zero_credits` memberships with none.
+    Raises NotEmpty, BadData.
+    """
+    if User.select().exists():
+        raise NotEmpty(
+            "The database holds members already; nothing was loaded.",
+            "Load into a new one: streamctl --db FILE db init, then streamctl --db FILE db load …",
+        )
+    if isinstance(document, list):
+        books = fixture.read(document, terms, at, min_credits=min_credits, merge_months=merge_months)
+        counts = {model: bulk.insert(model, columns, rows, name) for model, columns, rows, name in books.tables}
+        return _summary(counts, books)
+    if isinstance(document, dict) and "streamctl" in document:
+        if min_credits is not None or merge_months:
+            raise BadValue("--min-credits and --merge-months are for a Django fixture; this is a dump of streamctl.")
+        return _summary(_load_dump(document), fixture.Books())
+    raise BadData("This is neither a dump of streamctl nor a Django fixture.", "Make one with: streamctl db dump")
+
+
+def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
+    if document.get("schema") != SCHEMA:
+        raise BadData(
+            f"The dump has schema {quoted(document.get('schema'))}; this streamctl loads schema {SCHEMA}.",
+            "Load it with the streamctl that wrote it, and migrate that database.",
+        )
+    tables = document.get("tables")
+    names = [model._meta.table_name for model in ENTITIES]
+    if not isinstance(tables, dict) or sorted(tables) != sorted(names):
+        raise BadData(f"The dump does not have the tables {listed(names)}.")
+    counts: dict[Any, int] = {}
+    for model in ENTITIES:
+        name = model._meta.table_name
+        columns, rows = _table(name, tables[name], list(model._meta.columns))
+        if model is Setting:
+            _change_settings(columns, rows)
+        else:
+            counts[model] = bulk.insert(model, columns, _ordered(model, columns, rows), name)
+    return counts
+
+
+def _table(name: str, table: Any, wanted: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+    """The columns and rows of a dumped table. Raises BadData."""
+    columns, rows = (table.get("columns"), table.get("rows")) if isinstance(table, dict) else (None, None)
+    if not isinstance(columns, list) or not isinstance(rows, list) or sorted(map(str, columns)) != sorted(wanted):
+        raise BadData(f"The table {name} in the dump does not have the columns {listed(wanted, 20)}.")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list) or len(row) != len(columns) or not all(map(_storable, row)):
+            raise BadData(f"Row {number} of the table {name} in the dump can't be stored.")
+    return columns, rows
+
+
+def _storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return value is None or (type(value) is int and -ID_MOST <= value <= ID_MOST)
+
+
+def _ordered(model: Any, columns: list[str], rows: list[list[Any]]) -> Iterator[list[Any]]:
+    """The rows as they can go in: an invoice begins at 0, and lines that add come before lines that take away."""
+    if model is InvoiceLine:
+        amount = columns.index("amount")
+        yield from sorted(rows, key=lambda row: -row[amount] if type(row[amount]) is int else 0)
+    elif model is Invoice:
+        amount = columns.index("amount")
+        yield from ([*row[:amount], 0, *row[amount + 1 :]] for row in rows)
+    else:
+        yield from rows
+
+
+def _change_settings(columns: list[str], rows: list[list[Any]]) -> None:
+    for row in rows:
+        found = dict(zip(columns, row, strict=True))
+        try:
+            value = read(str(found["key"]), str(found["value"]))
+        except BadValue as error:
+            raise BadData(f"A setting in the dump can't be taken: {error.message}") from None
+        Setting.update(value=value).where(Setting.key == found["key"]).execute()
+
+
+def _summary(counts: dict[Any, int], books: fixture.Books) -> Record:
+    loaded = [counts.get(model, 0) for model in (User, Membership, Invoice, InvoiceLine, Stream, Request)]
+    special = (books.adjusted, books.zero_credits, books.lifted, books.merged, dict(sorted(books.ignored.items())))
+    return Record(LOADED, (*loaded, *special))

@@ -1,0 +1,227 @@
+"""Members and their memberships: added, changed, cancelled, renewed, deleted, erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from streamctl.domain import invoices, membership
+from streamctl.domain.records import Listing, Record
+from streamctl.domain.terms import Terms
+from streamctl.domain.text import email_key
+from streamctl.errors import (
+    DuplicateEmail,
+    HasMembership,
+    InUse,
+    MembershipCancelled,
+    NoMembership,
+    counted,
+)
+from streamctl.store.database import transactional
+from streamctl.store.lookups import MemberRef, find_member, member_id, member_ids
+from streamctl.store.models import Invoice, Membership, Stream, User
+from streamctl.store.records import fetch, fetched
+
+
+@transactional
+def add(
+    terms: Terms,
+    email: str,
+    *,
+    at: datetime,
+    name: str | None = None,
+    enrolled: bool = True,
+    credits: int = 1,
+    fee: Decimal = Decimal(0),
+    start: date | None = None,
+    end: date | None = None,
+    months: int | None = None,
+) -> Record:
+    """A new user, with a membership unless `enrolled` is false; the member. Raises DuplicateEmail, BadValue."""
+    _must_be_free(email)
+    user = int(User.insert(email=email, email_key=email_key(email), name=name, created_at=at).execute())
+    if enrolled:
+        _enroll(terms, user, at, credits, fee, start, end, months)
+    return fetch("member", [user], at)[0]
+
+
+@transactional
+def enroll(
+    terms: Terms,
+    member: MemberRef,
+    *,
+    at: datetime,
+    credits: int = 1,
+    fee: Decimal = Decimal(0),
+    start: date | None = None,
+    end: date | None = None,
+    months: int | None = None,
+) -> Record:
+    """Give a user who has none a membership; the member. Raises NotFound, HasMembership, BadValue."""
+    user = member_id(member)
+    if Membership.get_or_none(Membership.user == user):
+        raise HasMembership(user)
+    _enroll(terms, user, at, credits, fee, start, end, months)
+    return fetch("member", [user], at)[0]
+
+
+@transactional
+def update(
+    terms: Terms,
+    member: MemberRef,
+    *,
+    at: datetime,
+    email: str | None = None,
+    name: str | None = None,
+    credits: int | None = None,
+    fee: Decimal | None = None,
+    start: date | None = None,
+    end: date | None = None,
+) -> Record:
+    """Change what is given of a member; the member. Raises NotFound, DuplicateEmail, NoMembership, BadValue."""
+    user = member_id(member)
+    if email is not None:
+        _must_be_free(email, user)
+        User.update(email=email, email_key=email_key(email)).where(User.id == user).execute()
+    if name is not None:
+        User.update(name=name or None).where(User.id == user).execute()
+    given = {
+        "credit_limit": credits,
+        "fee": None if fee is None else terms.minor(fee),
+        "start_date": start,
+        "end_date": end,
+    }
+    changes = {column: value for column, value in given.items() if value is not None}
+    if changes:
+        found = _membership(user)
+        membership.period(start or found.start_date, end or found.end_date, None)
+        Membership.update(changes).where(Membership.user == user).execute()
+    return fetch("member", [user], at)[0]
+
+
+@transactional
+def cancel(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> Listing:
+    """Cancel these memberships as of today, all or none; the members. One that is cancelled stays as it is.
+
+    Open streams go on until they are checked out. Raises NotFound, NoMembership.
+    """
+    users = member_ids(members)
+    for user in users:
+        if _membership(user).state == membership.ACTIVE:
+            Membership.update(state=membership.CANCELLED, cancelled_on=terms.today(at)).where(
+                Membership.user == user
+            ).execute()
+    return fetched("member", users, at)
+
+
+@transactional
+def reactivate(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> Listing:
+    """Take cancelled memberships up again, all or none; the members. Raises NotFound, NoMembership."""
+    users = member_ids(members)
+    for user in users:
+        _membership(user)
+        Membership.update(state=membership.ACTIVE, cancelled_on=None).where(Membership.user == user).execute()
+    return fetched("member", users, at)
+
+
+@transactional
+def renew(
+    terms: Terms, members: Iterable[MemberRef], *, at: datetime, months: int = 1, until: date | None = None
+) -> Listing:
+    """Prolong these memberships, all or none; the members. A lapsed one begins again today.
+
+    Raises NotFound, NoMembership, MembershipCancelled, BadValue.
+    """
+    users = member_ids(members)
+    for user in users:
+        found = _membership(user)
+        if found.state == membership.CANCELLED:
+            raise MembershipCancelled(user, found.cancelled_on and found.cancelled_on.isoformat())
+        start, end = membership.renewed(found.start_date, found.end_date, terms.today(at), months=months, until=until)
+        Membership.update(start_date=start, end_date=end).where(Membership.user == user).execute()
+    return fetched("member", users, at)
+
+
+@transactional
+def delete(terms: Terms, members: Iterable[MemberRef], *, at: datetime, force: bool = False) -> Listing:
+    """Delete these users with their memberships, all or none; what they were.
+
+    With `force` their streams and invoices too, as long as nothing of them was issued or paid. Raises NotFound, InUse.
+    """
+    users = member_ids(members)
+    gone = fetched("member", users, at)
+    for user in users:
+        _must_be_unused(user, force)
+        if force:
+            Stream.delete().where(Stream.user == user).execute()
+            Invoice.delete().where(Invoice.user == user).execute()
+        User.delete().where(User.id == user).execute()
+    return gone
+
+
+@transactional
+def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
+    """Take name and e-mail out, and keep the books; the member as it stands then. Raises NotFound."""
+    user = member_id(member)
+    address = f"erased-{user}@erased.invalid"
+    User.update(email=address, email_key=address, name=None).where(User.id == user).execute()
+    return fetch("member", [user], at)[0]
+
+
+def _enroll(
+    terms: Terms,
+    user: int,
+    at: datetime,
+    credits: int,
+    fee: Decimal,
+    start: date | None,
+    end: date | None,
+    months: int | None,
+) -> None:
+    start, end = membership.period(start or terms.today(at), end, months)
+    Membership.insert(
+        user=user,
+        state=membership.ACTIVE,
+        credit_limit=credits,
+        fee=terms.minor(fee),
+        start_date=start,
+        end_date=end,
+    ).execute()
+
+
+def _membership(user: int) -> Membership:
+    found = Membership.get_or_none(Membership.user == user)
+    if found is None:
+        raise NoMembership(user)
+    return found
+
+
+def _must_be_free(email: str, owner: int | None = None) -> None:
+    """Raises DuplicateEmail when the address is somebody else's. The write lock is held, so it stays true."""
+    other = find_member(email)
+    if other is not None and other != owner:
+        raise DuplicateEmail(email, other)
+
+
+def _must_be_unused(user: int, force: bool) -> None:
+    closed = (Invoice.status == invoices.PAID) | ~Invoice.issued_at.is_null()
+    kept = Invoice.select().where((Invoice.user == user) & closed).count()
+    if kept:
+        raise InUse(
+            f"Member {user} has {counted(kept, 'issued or paid invoice')}; the books keep what was billed.",
+            f"Take name and e-mail out instead with: streamctl members erase {user}",
+            member=user,
+        )
+    count, streams = (
+        Invoice.select().where(Invoice.user == user).count(),
+        Stream.select().where(Stream.user == user).count(),
+    )
+    if (count or streams) and not force:
+        raise InUse(
+            f"Member {user} has {counted(count, 'invoice')} and {counted(streams, 'stream')}.",
+            f"Delete them too with --force, or keep the books with: streamctl members erase {user}",
+            member=user,
+            invoices=count,
+            streams=streams,
+        )

@@ -1,0 +1,33 @@
+"""The database's settings: its currency, time zone and prices."""
+
+from __future__ import annotations
+
+from streamctl.domain import money, terms
+from streamctl.domain.records import Column, Record
+from streamctl.domain.terms import Terms
+from streamctl.errors import SettingFixed
+from streamctl.store.database import settings, transactional
+from streamctl.store.models import InvoiceLine, Membership, Setting
+
+SETTING = (Column("key"), Column("value"))
+
+
+@transactional
+def change(now: Terms, key: str, value: str) -> Record:
+    """Change one setting; the setting. Raises BadValue, and SettingFixed for the currency once there are amounts."""
+    stored = terms.read(key, value)
+    if key == "currency" and stored != now.currency and (InvoiceLine.select().exists() or _fees()):
+        raise SettingFixed(
+            f"The currency stays {now.currency}: there are amounts in it.",
+            f"Another currency needs another database: streamctl --db FILE db init --currency {stored}",
+            currency=now.currency,
+        )
+    wanted = Terms.of({**settings(), key: stored})
+    for amount in (wanted.checkin_amount, wanted.checkout_amount):
+        money.minor_units(amount, wanted.currency)
+    Setting.update(value=stored).where(Setting.key == key).execute()
+    return Record(SETTING, (key, stored))
+
+
+def _fees() -> bool:
+    return bool(Membership.select().where(Membership.fee > 0).exists())

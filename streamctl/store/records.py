@@ -1,0 +1,115 @@
+"""The SELECT that makes a member, an invoice, a line or a stream as the user sees it.
+
+Services answer with these rows after a change and views list them; the columns are `domain.records`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN, Case, Expression, ModelSelect, Select, fn
+
+from streamctl.domain.records import ENTITIES, LINE_IN_INVOICE, Column, Listing, Record
+from streamctl.store.database import ID_MOST, rows
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream, User
+
+AT_ONCE = 500  # bound values in one statement, well below SQLite's limit
+
+
+def is_open(at: datetime) -> Expression:
+    """A stream that holds a credit at that instant: not closed, and its lease not run out."""
+    return Stream.closed_at.is_null() & (Stream.expires_at.is_null() | (Stream.expires_at > at))
+
+
+def open_streams(user: Any, at: datetime) -> ModelSelect[Any]:
+    """How many streams the user has open at that instant, as a subquery or a query."""
+    return Stream.select(fn.COUNT(Stream.id)).where((Stream.user == user) & is_open(at))
+
+
+def _line_ids() -> Any:
+    ids = InvoiceLine.select(InvoiceLine.id).where(InvoiceLine.invoice == Invoice.id).order_by(InvoiceLine.id)
+    line = ids.alias("line")
+    return fn.COALESCE(Select((line,), (fn.GROUP_CONCAT(line.c.id, " "),)), "")
+
+
+def expressions(entity: str, at: datetime) -> Mapping[str, Any]:
+    """Every column of the entity as an expression; the only names that reach SQL."""
+    match entity:
+        case "member":
+            held = open_streams(User.id, at)
+            limit = Membership.credit_limit
+            return {
+                **{name: getattr(User, name) for name in ("id", "email", "name", "created_at")},
+                **{name: getattr(Membership, name) for name in ("state", "credit_limit", "fee")},
+                **{name: getattr(Membership, name) for name in ("start_date", "end_date", "cancelled_on")},
+                "open_streams": held,
+                "credits": Case(None, [(limit.is_null(), None), (limit > held, limit - held)], 0),
+            }
+        case "invoice":
+            own = {column.name: getattr(Invoice, column.name, None) for column in ENTITIES["invoice"]}
+            return {**own, "email": User.email, "invoice_lines": _line_ids()}
+        case "line":
+            own = {column.name: getattr(InvoiceLine, column.name, None) for column in ENTITIES["line"]}
+            return {**own, "user": Invoice.user, "month": Invoice.month}
+        case _:
+            own = {column.name: getattr(Stream, column.name, None) for column in ENTITIES["stream"]}
+            return {**own, "email": User.email}
+
+
+def select(entity: str, columns: Sequence[Column], at: datetime) -> ModelSelect[Any]:
+    """A query for these columns of the entity, its tables joined; filters and order are the caller's."""
+    by_name = expressions(entity, at)
+    wanted = [by_name[column.name].alias(column.name) for column in columns]
+    match entity:
+        case "member":
+            return User.select(*wanted).join(Membership, JOIN.LEFT_OUTER, on=(Membership.user == User.id))
+        # Outer joins: SQLite leaves them out where no column of theirs is asked for, and a row whose parent
+        # is gone (a damaged file) still shows.
+        case "invoice":
+            return Invoice.select(*wanted).join(User, JOIN.LEFT_OUTER)
+        case "line":
+            return InvoiceLine.select(*wanted).join(Invoice, JOIN.LEFT_OUTER)
+        case _:
+            return Stream.select(*wanted).join(User, JOIN.LEFT_OUTER)
+
+
+def key_of(entity: str) -> Any:
+    """The id column of the entity."""
+    return {"member": User.id, "invoice": Invoice.id, "line": InvoiceLine.id, "stream": Stream.id}[entity]
+
+
+def shown(entity: str) -> tuple[Column, ...]:
+    """The columns of an entity without the extra ones."""
+    return tuple(column for column in ENTITIES[entity] if not column.extra)
+
+
+def fetch(entity: str, ids: Iterable[int], at: datetime) -> list[Record]:
+    """The rows with these ids, in the order of the ids; the ids that are not there are left out."""
+    columns = shown(entity)
+    wanted = list(ids)
+    found: dict[int, Record] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        chunk = [number for number in wanted[start : start + AT_ONCE] if 0 < number <= ID_MOST]
+        for row in rows(select(entity, columns, at).where(key_of(entity).in_(chunk))):
+            found[row[0]] = Record(columns, row)
+    return [found[number] for number in wanted if number in found]
+
+
+def fetched(entity: str, ids: Iterable[int], at: datetime) -> Listing:
+    """The same as a listing, read now: it stays what it was when the rows change."""
+    return Listing(shown(entity), [record.row for record in fetch(entity, ids, at)])
+
+
+def invoice_with_lines(invoice: int, at: datetime) -> Record | None:
+    """One invoice with its lines as rows of `LINE_IN_INVOICE`, ids ascending; None when it is not there."""
+    found = fetch("invoice", [invoice], at)
+    if not found:
+        return None
+    columns = tuple(Column("invoice_lines", "lines") if c.name == "invoice_lines" else c for c in found[0].columns)
+    lines = select("line", LINE_IN_INVOICE, at).where(InvoiceLine.invoice == invoice).order_by(InvoiceLine.id)
+    row = tuple(
+        list(rows(lines)) if c.name == "invoice_lines" else v for c, v in zip(columns, found[0].row, strict=True)
+    )
+    return Record(columns, row)

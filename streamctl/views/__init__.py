@@ -1,0 +1,1 @@
+"""What is read: rows for listings and exports. Views never write."""

@@ -1,0 +1,142 @@
+"""`db check`: everything that is wrong with a database, each with its row and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from peewee import JOIN, fn
+
+from streamctl.domain import money
+from streamctl.domain.invoices import CHECKIN, CHECKOUT
+from streamctl.domain.records import Column
+from streamctl.errors import shell_quoted
+from streamctl.store import schema
+from streamctl.store.database import SCHEMA, current, snapshot, sqlite_version, terms, tuples
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
+from streamctl.store.records import open_streams
+
+FINDING = (Column("check"), Column("row"), Column("finding"), Column("mend"))
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
+
+
+class Finding(NamedTuple):
+    check: str
+    row: str
+    finding: str
+    mend: str
+
+
+def findings() -> Iterator[Finding]:
+    """All that is wrong, file first. An older or newer schema is a finding; its rows are not looked at then."""
+    with snapshot():
+        yield from _integrity()
+        yield from _foreign_keys()
+        if (wrong := list(_schema())) or current().schema() != SCHEMA:
+            yield from wrong
+            return
+        yield from _amounts()
+        yield from _stream_lines()
+
+
+def notes(at: datetime) -> Iterator[str]:
+    """What is no fault of the data, but should be known."""
+    version = sqlite_version()
+    first, last = WAL_RESET_BUG
+    if first <= version <= last and version not in WAL_RESET_FIXED_TOO:
+        dotted = ".".join(map(str, version))
+        yield f"SQLite {dotted} has the rare WAL-reset fault of 3.7.0 to 3.51.2; take 3.51.3 or later when you can."
+    if current().schema() == SCHEMA:
+        yield from _over_limit(at)
+
+
+def _integrity() -> Iterator[Finding]:
+    path = shell_quoted(str(current().path))
+    for (message,) in current().run("PRAGMA integrity_check"):
+        if message != "ok":
+            yield Finding("integrity", "", message, f"sqlite3 {path} .recover | sqlite3 recovered.db")
+
+
+def _foreign_keys() -> Iterator[Finding]:
+    path = shell_quoted(str(current().path))
+    for table, row, parent, _ in current().run("PRAGMA foreign_key_check"):
+        yield Finding(
+            "foreign_key",
+            f"{table} {row}",
+            f"its {parent} is not there",
+            f"sqlite3 {path} 'DELETE FROM \"{table}\" WHERE rowid = {row}'",
+        )
+
+
+def _schema() -> Iterator[Finding]:
+    found = current().schema()
+    if found != SCHEMA:
+        yield Finding("schema", "", f"schema {found}; this streamctl has {SCHEMA}", "streamctl db migrate")
+    elif schema.history() != schema.shipped():
+        missing = ", ".join(sorted(set(schema.history()) ^ set(schema.shipped())))
+        yield Finding("schema", "", f"the migrations differ: {missing}", "streamctl db migrate")
+
+
+def _amounts() -> Iterator[Finding]:
+    total = fn.COALESCE(fn.SUM(InvoiceLine.amount), 0)
+    query = (
+        Invoice.select(Invoice.id, Invoice.amount, total)
+        .join(InvoiceLine, JOIN.LEFT_OUTER, on=(InvoiceLine.invoice == Invoice.id))
+        .group_by(Invoice.id)
+        .having(total != Invoice.amount)
+        .order_by(Invoice.id)
+    )
+    currency = terms().currency
+    for invoice, amount, lines in tuples(query):
+        says, sums = money.plain(amount, currency), money.plain(lines, currency)
+        yield Finding(
+            "amount",
+            f"invoice {invoice}",
+            f"amount {says}, but its lines make {sums}",
+            f"streamctl invoices update {invoice} --amount {sums if lines >= 0 else '0'}",
+        )
+
+
+def _stream_lines() -> Iterator[Finding]:
+    """A stream has one column for each of its lines, so a second one shows as a line of no stream."""
+    for kind, column in ((CHECKIN, Stream.checkin_line), (CHECKOUT, Stream.checkout_line)):
+        orphans = (
+            InvoiceLine.select(InvoiceLine.id, InvoiceLine.invoice)
+            .join(Stream, JOIN.LEFT_OUTER, on=(column == InvoiceLine.id))
+            .where((InvoiceLine.kind == kind) & Stream.id.is_null())
+            .order_by(InvoiceLine.id)
+        )
+        for line, invoice in tuples(orphans):
+            yield Finding(
+                "stream_line",
+                f"line {line}",
+                f"a {kind} line on invoice {invoice} that is no stream's",
+                f"streamctl lines delete {line} --yes",
+            )
+        wrong = (
+            Stream.select(Stream.id, InvoiceLine.id, InvoiceLine.kind)
+            .join(InvoiceLine, on=(column == InvoiceLine.id))
+            .where(InvoiceLine.kind != kind)
+            .order_by(Stream.id)
+        )
+        for stream, line, other in tuples(wrong):
+            yield Finding(
+                "stream_line",
+                f"stream {stream}",
+                f"its {kind} line {line} is a {other} line",
+                f"sqlite3 {shell_quoted(str(current().path))} "
+                f"'UPDATE stream SET {column.column_name} = NULL WHERE id = {stream}'",
+            )
+
+
+def _over_limit(at: datetime) -> Iterator[str]:
+    held = open_streams(Membership.user, at)
+    over = (
+        Membership.select(Membership.user, Membership.credit_limit, held)
+        .where(held > Membership.credit_limit)
+        .order_by(Membership.user)
+    )
+    for user, limit, count in tuples(over):
+        yield f"Member {user} has {count} streams open and a limit of {limit}; it falls as they check out."

@@ -1,0 +1,54 @@
+"""Invoices as they are listed and shown."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from streamctl.domain.records import Listing, Record
+from streamctl.domain.terms import Terms
+from streamctl.errors import NotFound
+from streamctl.store.lookups import MemberRef, member_id
+from streamctl.store.models import Invoice
+from streamctl.store.records import invoice_with_lines
+from streamctl.views.listings import Window, listing
+
+
+def invoices(
+    window: Window,
+    terms: Terms,
+    *,
+    at: datetime,
+    member: MemberRef | None = None,
+    status: str | None = None,
+    month: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    least: Decimal | None = None,
+    most: Decimal | None = None,
+) -> Listing:
+    """The invoices that pass all filters; days and amounts are inclusive. Raises NotFound, UnknownColumn, BadValue."""
+    filters = []
+    if member is not None:
+        filters.append(Invoice.user == member_id(member))
+    if status is not None:
+        filters.append(Invoice.status == status)
+    if month is not None:
+        filters.append(Invoice.month == month)
+    if first is not None:
+        filters.append(Invoice.date >= first)
+    if last is not None:
+        filters.append(Invoice.date <= last)
+    if least is not None:
+        filters.append(Invoice.amount >= terms.minor(least))
+    if most is not None:
+        filters.append(Invoice.amount <= terms.minor(most))
+    return listing("invoice", filters, window, at)
+
+
+def invoice(invoice: int, *, at: datetime) -> Record:
+    """One invoice with its lines. Raises NotFound."""
+    record = invoice_with_lines(invoice, at)
+    if record is None:
+        raise NotFound("invoice", [invoice], "See what there is with: streamctl invoices list")
+    return record
