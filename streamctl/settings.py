@@ -26,16 +26,17 @@ class Settings(NamedTuple):
     debug: bool = False
 
     def path(self) -> Path:
-        """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder. Raises UsageError for a URL."""
+        """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder. Raises UsageError."""
         if self.db is None:
             from platformdirs import user_data_path
 
             return user_data_path("streamctl", appauthor=False) / DATABASE_NAME
         if self.db.startswith(URLS):
             raise UsageError("This streamctl keeps its data in a SQLite file.", "Give --db the path of a file.")
-        if not self.db or "\0" in self.db:
-            raise UsageError("--db needs the path of a file.")
-        return Path(self.db)
+        try:
+            return Path(self.db or "\0").expanduser().resolve()
+        except (OSError, RuntimeError, ValueError):
+            raise UsageError("--db needs the path of a file.") from None
 
     def now(self, zone: ZoneInfo) -> datetime:
         """The moment this command happens at, to the second: `as_of`, or the clock. Read once a command."""

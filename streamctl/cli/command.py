@@ -191,7 +191,7 @@ def found(function: Callable[..., Answer], settings: Settings, given: dict[str, 
     from streamctl.output.writer import sink
 
     format = chosen_format(options["format"], options["output"])
-    own = settings.path().expanduser().resolve()
+    own = settings.path()
     with sink(options["output"], lambda path: path == own, lambda: True) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))

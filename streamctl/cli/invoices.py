@@ -18,6 +18,7 @@ from streamctl.cli.options import (
     Yes,
     amount_option,
     day_option,
+    something_of,
     text_option,
 )
 from streamctl.domain import money
@@ -133,6 +134,7 @@ def update(
     """Change what is given of an open invoice."""
     from streamctl.services import invoices
 
+    something_of(member=member, date=date, status=status, description=description, amount=amount)
     record = invoices.update(
         invoice,
         at=desk.at,

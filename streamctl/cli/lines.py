@@ -18,6 +18,7 @@ from streamctl.cli.options import (
     amount_option,
     reading,
     row_id,
+    something_of,
 )
 from streamctl.domain import money, text
 from streamctl.domain.records import Answer, Record
@@ -104,6 +105,7 @@ def update(
     """Change what is given of a line on an open invoice, or move it to another."""
     from streamctl.services import lines
 
+    something_of(invoice=invoice, amount=amount, description=description)
     record = lines.update(line, at=desk.at, invoice=invoice, amount=amount, description=description)
     return _said(desk, "Updated", record)
 

@@ -14,6 +14,7 @@ from streamctl.cli.options import (
     day_option,
     number,
     reading,
+    something_of,
     text_option,
 )
 from streamctl.domain import text
@@ -146,6 +147,7 @@ def update(
     """Change what is given of a member; an empty --name takes the name away."""
     from streamctl.services import members
 
+    something_of(email=email, name=name, credits=credits, fee=fee, start=start, end=end)
     record = members.update(
         member, at=desk.at, email=email, name=name, credits=credits, fee=fee, start=desk.day(start), end=desk.day(end)
     )

@@ -8,7 +8,7 @@ import typer
 
 from streamctl.domain import calendar, money, text
 from streamctl.domain.calendar import TypedMonth
-from streamctl.errors import BadValue, quoted
+from streamctl.errors import BadValue, UsageError, quoted
 
 T = TypeVar("T")
 
@@ -51,6 +51,12 @@ def seconds(value: str) -> float:
     if 0 <= found <= 86400:
         return float(found)
     raise BadValue(f"{quoted(value)} is no number of seconds from 0 to 86400.")
+
+
+def something_of(**given: object) -> None:
+    """Raises UsageError when an update was given nothing to change."""
+    if all(value is None for value in given.values()):
+        raise UsageError("There is nothing to change.", f"Give one of {', '.join(f'--{name}' for name in given)}.")
 
 
 def _member(value: str) -> str:

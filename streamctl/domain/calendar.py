@@ -34,8 +34,11 @@ class TypedDay(NamedTuple):
     offset: int = 0
 
     def on(self, today: date) -> date:
-        """The day that is meant, when today is this."""
-        return self.day or today + timedelta(days=self.offset)
+        """The day that is meant, when today is this. Raises BadValue past 2999."""
+        day = self.day or today + timedelta(days=self.offset)
+        if day.year not in YEARS:
+            raise BadValue(f"{day} is beyond the years {YEARS[0]} to {YEARS[-1]}.")
+        return day
 
 
 class TypedMonth(NamedTuple):

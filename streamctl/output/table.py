@@ -40,11 +40,12 @@ def print_record(record: Record, currency: str, file: IO[str]) -> None:
             table.add_row(column.name, Text(safe(spoken(value, column.kind, currency))))
     _print(table, file)
     if below:
+        file.write("\n")
         _print(_grid(below, currency), file)
 
 
 def _grid(listing: Listing, currency: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in listing.columns:
         table.add_column(
             column.name,

@@ -21,21 +21,20 @@ def found(path: Path, asked: Mapping[str, str], *, wait: float) -> Record:
     One of ours that is there already with what was asked stays as it is. Raises DatabaseExists when it has other
     settings, NotOurs when something else is there, CannotOpen.
     """
-    whole = path.expanduser().resolve()
-    if not whole.exists():
+    if not path.exists():
         chosen = {**DEFAULTS, "timezone": asked.get("timezone") or _machines_zone(), **asked}
-        schema.create(whole, chosen)
-        return Record(FOUNDED, (str(whole), True, chosen["currency"], chosen["timezone"]))
-    with opened(whole, wait=wait):
+        schema.create(path, chosen)
+        return Record(FOUNDED, (str(path), True, chosen["currency"], chosen["timezone"]))
+    with opened(path, wait=wait):
         there = settings()
     for key, value in asked.items():
         if there[key] != value:
             raise DatabaseExists(
-                f"{quoted_path(str(whole))} is there already, with {key} {there[key]}.",
-                f"Change it with: streamctl --db {shell_quoted(str(whole))} db set {key} {value}",
-                path=str(whole),
+                f"{quoted_path(str(path))} is there already, with {key} {there[key]}.",
+                f"Change it with: streamctl --db {shell_quoted(str(path))} db set {key} {value}",
+                path=str(path),
             )
-    return Record(FOUNDED, (str(whole), False, there["currency"], there["timezone"]))
+    return Record(FOUNDED, (str(path), False, there["currency"], there["timezone"]))
 
 
 def migrate(path: Path, *, wait: float) -> Record:

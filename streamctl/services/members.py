@@ -40,7 +40,7 @@ def add(
 ) -> Record:
     """A new user, with a membership unless `enrolled` is false; the member. Raises DuplicateEmail, BadValue."""
     _must_be_free(email)
-    user = int(User.insert(email=email, email_key=email_key(email), name=name, created_at=at).execute())
+    user = int(User.insert(email=email, email_key=email_key(email), name=name or None, created_at=at).execute())
     if enrolled:
         _enroll(terms, user, at, credits, fee, start, end, months)
     return fetch("member", [user], at)[0]

@@ -119,7 +119,6 @@ def current() -> Store:
 @contextmanager
 def opened(path: Path, *, wait: float = 30.0, dry_run: bool = False, any_schema: bool = False) -> Iterator[Store]:
     """Open the database for one command. Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew."""
-    path = path.expanduser().resolve()
     header.check(path)
     store = Store(path, wait=wait, dry_run=dry_run)
     models.database.initialize(store)
@@ -232,8 +231,11 @@ def settings() -> dict[str, str]:
 
 
 def terms() -> Terms:
-    """The terms as they stand in the database now."""
-    return Terms.of(settings())
+    """The terms as they stand in the database now. Raises Damaged when there are none."""
+    try:
+        return Terms.of(settings())
+    except (LookupError, ValueError, ArithmeticError, OSError) as error:
+        raise Damaged(str(current().path), f"its settings can't be read ({error})") from None
 
 
 def violated(error: peewee.IntegrityError) -> str:

@@ -28,7 +28,6 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
 
     Raises DatabaseExists when something is there, CannotOpen when the folder can't take it.
     """
-    path = path.expanduser().resolve()
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,6 +39,8 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
         os.link(draft, path)
     except FileExistsError:
         raise DatabaseExists(f"There is something at {path} already.", "Name another path with --db.") from None
+    except OSError as error:
+        raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:
         for leftover in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm", "-journal"))):
             leftover.unlink(missing_ok=True)
