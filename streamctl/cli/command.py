@@ -189,10 +189,11 @@ def run(
 def found(function: Callable[..., Answer], settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:
     """Call a function that works on the database file itself, and show its answer."""
     from streamctl.output.writer import sink
+    from streamctl.store.database import is_part_of
 
     format = chosen_format(options["format"], options["output"])
-    own = settings.path()
-    with sink(options["output"], lambda path: path == own, lambda: True) as target:
+    own_files = partial(is_part_of, settings.path())
+    with sink(options["output"], own_files, lambda: True) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
 

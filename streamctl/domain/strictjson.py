@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from streamctl.errors import BadData, quoted
@@ -13,7 +13,7 @@ def parse(data: bytes, name: str) -> Any:
     """The document in these bytes; decimals are exact. Raises BadData with the place."""
     try:
         return json.loads(
-            data.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_object
+            data.decode("utf-8-sig"), parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_object
         )
     except UnicodeDecodeError as error:
         raise BadData(f"{name} is no UTF-8 at byte {error.start}.") from None
@@ -23,6 +23,13 @@ def parse(data: bytes, name: str) -> Any:
         raise BadData(f"{name} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except ValueError as error:
         raise BadData(f"{name} can't be read: {error}.") from None
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"the number {quoted(text)} is beyond all decimals") from None
 
 
 def _constant(name: str) -> Any:

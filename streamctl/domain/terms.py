@@ -18,7 +18,7 @@ from streamctl.errors import BadValue, quoted
 def _zone(text: str) -> str:
     try:
         return ZoneInfo(text).key
-    except (OSError, ValueError):
+    except (LookupError, OSError, ValueError):
         raise BadValue(f"{quoted(text)} is no IANA time zone, such as Europe/Berlin or UTC.") from None
 
 
@@ -29,21 +29,20 @@ def _days(text: str) -> str:
 
 
 def _number_format(text: str) -> str:
-    stored(text, "number format", 64)
-    try:
-        numbers = {text.format(month="2026-11", seq=seq) for seq in (1, 2)}
-    except (IndexError, KeyError, ValueError, AttributeError, TypeError):
-        numbers = set()
-    if len(numbers) < 2:
-        raise BadValue(f"{quoted(text)} is no number format; write it like {{month}}-{{seq:05}}, with {{seq}} in it.")
-    return text
+    if len(text) <= 64 and re.fullmatch(r"([^{}\x00]|{month}|{seq(:0?[0-9]{1,2})?})*", text) and "{seq" in text:
+        return stored(text, "number format")
+    raise BadValue(f"{quoted(text)} is no number format; write it like {{month}}-{{seq:05}}, with {{seq}} in it.")
+
+
+def _price(text: str) -> str:
+    return f"{money.amount(text):f}"
 
 
 READERS: Mapping[str, Callable[[str], str]] = {
     "currency": money.currency,
     "timezone": _zone,
-    "checkin_amount": lambda text: str(money.amount(text)),
-    "checkout_amount": lambda text: str(money.amount(text)),
+    "checkin_amount": _price,
+    "checkout_amount": _price,
     "payment_days": _days,
     "number_format": _number_format,
 }

@@ -17,7 +17,7 @@ class _Line:
     """What csv.writer writes to: it keeps the last line."""
 
     def write(self, text: str) -> None:
-        self.text = text
+        self.text = text.removesuffix("\r\n") + "\n"
 
 
 def csv_lines(listing: Listing, currency: str, *, for_terminal: bool, excel_safe: bool) -> Iterator[str]:
@@ -25,7 +25,8 @@ def csv_lines(listing: Listing, currency: str, *, for_terminal: bool, excel_safe
     import csv
 
     line = _Line()
-    writer = csv.writer(line, lineterminator="\n")
+    # Told that lines end in CR LF, the writer quotes a lone CR too, which it otherwise would not.
+    writer = csv.writer(line, lineterminator="\r\n")
     cell = _cell(for_terminal, excel_safe)
     writer.writerow([column.name for column in listing.columns])
     yield line.text

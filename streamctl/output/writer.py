@@ -62,13 +62,13 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
         with _standard_output(done) as found:
             yield found
         return
-    path = Path(output).expanduser().resolve()
-    if own_files(path):
-        raise BadValue(f"{quoted_path(output)} is the database itself; the answer can't be written over it.")
     try:
-        mode = path.stat().st_mode
-    except OSError:
-        mode = None
+        path = Path(output).expanduser().resolve()
+        if own_files(path):
+            raise BadValue(f"{quoted_path(output)} is the database itself; the answer can't be written over it.")
+        mode = path.stat().st_mode if path.exists() else None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadValue(f"{quoted_path(output)} can't be written: {getattr(error, 'strerror', error)}.") from None
     if mode is not None and stat.S_ISDIR(mode):
         raise BadValue(f"{quoted_path(output)} is a folder; name a file in it.")
     atomic = mode is None or stat.S_ISREG(mode)

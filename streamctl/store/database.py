@@ -82,9 +82,8 @@ class Store(peewee.SqliteDatabase):
             super().rollback()
 
     def owns(self, path: Path) -> bool:
-        """Whether the path is the database or one of SQLite's files beside it, by name or by another link to it."""
-        files = [self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm", "-journal")]
-        return path in files or (path.exists() and any(file.exists() and path.samefile(file) for file in files))
+        """Whether the path is one of this database's files."""
+        return is_part_of(self.path, path)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement; its rows."""
@@ -109,6 +108,12 @@ class Store(peewee.SqliteDatabase):
         for name in ("foreign_keys", "synchronous"):
             if self.pragma(name) != _PRAGMAS[name]:
                 raise DatabaseUnusable(f"This SQLite does not honour PRAGMA {name}.")
+
+
+def is_part_of(database: Path, path: Path) -> bool:
+    """Whether the path is the database or one of SQLite's files beside it, by name or by another link to it."""
+    files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    return path in files or (path.exists() and any(file.exists() and path.samefile(file) for file in files))
 
 
 def current() -> Store:
