@@ -155,7 +155,7 @@ def _spoken(columns: Sequence[Column], row: Sequence[Any]) -> Iterator[str]:
 def _read(file: str) -> bytes:
     """The bytes of the file, or of standard input for `-`. Raises UsageError."""
     if file == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read() if sys.stdin else b""
     try:
         return Path(file).read_bytes()
     except (OSError, ValueError) as error:

@@ -67,7 +67,7 @@ class Desk(NamedTuple):
         """Ask before a delete. Raises NeedsYes where there is nobody to ask, and Abort when the answer is no."""
         if yes or self.dry_run:
             return
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise NeedsYes(question)
         import typer
 
@@ -82,7 +82,7 @@ class Desk(NamedTuple):
 
 
 def _lines() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
+    for number, line in enumerate(sys.stdin.buffer if sys.stdin else (), 1):
         if len(line) > MOST_IN_A_LINE:
             raise BadData(f"Line {number} of standard input is longer than {MOST_IN_A_LINE} bytes.")
         try:

@@ -125,7 +125,7 @@ def months_on(day: date, months: int, anchor: int) -> date:
     """The day `months` later, on the `anchor`th of its month or the last day there is. Raises BadValue past 2999."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     if year not in YEARS:
-        raise BadValue(f"{months} months from {day} is beyond the year {YEARS[-1]}.")
+        raise BadValue(f"{months} months from {day} is beyond the years {YEARS[0]} to {YEARS[-1]}.")
     return date(year, month + 1, min(anchor, monthrange(year, month + 1)[1]))
 
 

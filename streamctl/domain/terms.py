@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streamctl.domain import money
-from streamctl.domain.calendar import local_day, month_of
+from streamctl.domain.calendar import in_range, local_day, month_of, written
 from streamctl.domain.text import stored
 from streamctl.errors import BadValue, quoted
 
@@ -29,7 +29,7 @@ def _days(text: str) -> str:
 
 
 def _number_format(text: str) -> str:
-    if len(text) <= 64 and re.fullmatch(r"([^{}\x00]|{month}|{seq(:0?[0-9]{1,2})?})*", text) and "{seq" in text:
+    if len(text) <= 64 and re.fullmatch(r"([^{}\x00]|{month}|{seq(:0?[0-9])?})*", text) and "{seq" in text:
         return stored(text, "number format")
     raise BadValue(f"{quoted(text)} is no number format; write it like {{month}}-{{seq:05}}, with {{seq}} in it.")
 
@@ -83,8 +83,11 @@ class Terms(NamedTuple):
         return money.minor_units(amount, self.currency)
 
     def today(self, at: datetime) -> date:
-        """The day it is at that instant, in the database's time zone."""
-        return local_day(at, self.zone)
+        """The day it is at that instant, in the database's time zone. Raises BadValue outside 2000 to 2999."""
+        try:
+            return in_range(local_day(at, self.zone))
+        except (ValueError, OverflowError):
+            raise BadValue(f"{written(at)} is beyond the years 2000 to 2999 in {self.zone.key}.") from None
 
     def month(self, at: datetime) -> str:
         """The billing month of that instant."""

@@ -40,6 +40,8 @@ def email(text: str) -> str:
     local, at, domain = address.partition("@")
     if not (at and local and domain) or "@" in domain or re.search(_IN_NO_EMAIL, address):
         raise BadValue(f"{quoted(text)} is no e-mail address.")
+    if email_key(address).count("@") != 1:
+        raise BadValue(f"{quoted(text)} has more than one @ in it.")
     return address
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Literal, NamedTuple
 
 from streamctl.domain.records import Answer, Column, Document, Listing, Record
@@ -27,10 +28,15 @@ def show(answer: Answer | Document, sink: Sink, style: Style) -> None:
     """Write the answer: as the chosen format, or a sentence or table on a terminal and TSV elsewhere."""
     sink.again = answer.again
     with sink.guarded():
-        if isinstance(answer, Document):
-            sink.write(answer.parts)
-        else:
-            _show(answer, sink, style)
+        try:
+            if isinstance(answer, Document):
+                sink.write(answer.parts)
+            else:
+                _show(answer, sink, style)
+        finally:  # what is read as it is written must let go of the database first
+            rows = getattr(answer, "parts", None) or getattr(answer, "rows", None)
+            if isinstance(rows, Generator):
+                rows.close()
 
 
 def _show(answer: Answer, sink: Sink, style: Style) -> None:
@@ -69,7 +75,7 @@ def _show_listing(listing: Listing, chosen: Format, sink: Sink, style: Style) ->
         from streamctl.output import delimited
 
         if chosen == "ids":
-            sink.write(delimited.id_lines(listing, currency))
+            sink.write(delimited.id_lines(listing, currency, for_terminal=sink.terminal))
         else:
             lines = delimited.csv_lines if chosen == "csv" else delimited.tsv_lines
             sink.write(lines(listing, currency, for_terminal=sink.terminal, excel_safe=style.excel_safe))

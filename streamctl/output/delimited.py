@@ -46,11 +46,12 @@ def tsv_lines(listing: Listing, currency: str, *, for_terminal: bool, excel_safe
         yield "\t".join(cells) + "\n"
 
 
-def id_lines(listing: Listing, currency: str) -> Iterator[str]:
-    """The id of each row alone, a line each."""
+def id_lines(listing: Listing, currency: str, *, for_terminal: bool) -> Iterator[str]:
+    """The id of each row alone, a line each; of rows that have none the first column, escaped as in TSV."""
     position = _id_of(listing.columns)
+    kind, cell = listing.columns[position].kind, _cell(for_terminal, excel_safe=False)
     for row in listing.rows:
-        yield f"{plain(row[position], listing.columns[position].kind, currency)}\n"
+        yield f"{cell(plain(row[position], kind, currency), kind, escape=True)}\n"
 
 
 def _id_of(columns: tuple[Column, ...]) -> int:

@@ -65,11 +65,14 @@ def _cells(listing: Listing, currency: str) -> Iterator[list[Text]]:
 
 
 def _print(table: Table, file: IO[str]) -> None:
-    """Print at the terminal's width; at the table's own where there is no terminal or it is too narrow to hold it."""
+    """Print at the terminal's width; at the table's own where there is no terminal or it is too narrow to hold it.
+
+    Rich draws into a text of ours: writing is the sink's, which knows what a closed pipe means.
+    """
     console = Console(file=file, markup=False, highlight=False, emoji=False)
     needed = Measurement.get(console, console.options.update(width=_WIDEST), table)
-    if not console.is_terminal or needed.minimum > console.width:
-        console = Console(
-            file=file, markup=False, highlight=False, emoji=False, width=max(needed.maximum, console.width)
-        )
-    console.print(table, soft_wrap=False)
+    if not file.isatty() or needed.minimum > console.width:
+        console.width = max(needed.maximum, console.width)
+    with console.capture() as drawn:
+        console.print(table)
+    file.write(drawn.get())

@@ -23,6 +23,10 @@ def plain(value: Any, kind: Kind, currency: str) -> str:
             return "true" if value else "false"
         case "lines":
             return " ".join(str(line[0]) for line in value)
+        case "json":
+            from json import dumps
+
+            return dumps(value)
         case _:
             return str(value)
 

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -32,12 +32,8 @@ class Sink:
         self._done = done
 
     def write(self, parts: Iterable[str]) -> None:
-        """Write the parts as they come; where they can't be written they are closed, and with them what they read."""
-        try:
-            self.file.writelines(parts)
-        finally:
-            if isinstance(parts, Generator):
-                parts.close()
+        """Write the parts as they come."""
+        self.file.writelines(parts)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -63,10 +59,12 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
             yield found
         return
     try:
-        path = Path(output).expanduser().resolve()
+        path = Path(output).expanduser()
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is None or stat.S_ISREG(mode):  # a pipe or a device has no other name to be found by
+            path = path.resolve()
         if own_files(path):
             raise BadValue(f"{quoted_path(output)} is the database itself; the answer can't be written over it.")
-        mode = path.stat().st_mode if path.exists() else None
     except (OSError, RuntimeError, ValueError) as error:
         raise BadValue(f"{quoted_path(output)} can't be written: {getattr(error, 'strerror', error)}.") from None
     if mode is not None and stat.S_ISDIR(mode):
@@ -98,6 +96,8 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
 @contextmanager
 def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
     out = sys.stdout
+    if out is None:
+        raise OutputFailed("standard output is closed", done=False)
     if isinstance(out, io.TextIOWrapper):
         # Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
         terminal = out.isatty()
@@ -113,6 +113,8 @@ def say(text: str) -> None:
     """One line on stderr. Where even that is closed there is nobody left to tell."""
     from streamctl.output.safety import safe
 
+    if sys.stderr is None:
+        return
     with suppress(OSError, ValueError):
         print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from streamctl.domain import invoices, membership, text
-from streamctl.domain.calendar import month_of, typed_day, typed_moment, written
+from streamctl.domain import invoices, membership, money, text
+from streamctl.domain.calendar import in_range, month_of, typed_day, written
 from streamctl.domain.terms import Terms
 from streamctl.errors import BadData, BadValue, listed, quoted
 from streamctl.store.database import ID_MOST
@@ -78,16 +78,17 @@ class Entry:
         return found
 
     def minor(self, name: str, terms: Terms) -> int:
-        value = self.fields.get(name, 0)
+        value: Any = self.fields.get(name, 0)
         try:
-            if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-                raise BadValue(f"its {name} is no amount.")
-            amount = Decimal(value)
-            if not amount.is_finite():
-                raise BadValue(f"its {name} is no amount.")
+            if isinstance(value, str):
+                amount = money.amount(value.removeprefix("-")) * (-1 if value.startswith("-") else 1)
+            elif type(value) in (int, Decimal) and -money.MOST <= value <= money.MOST:
+                amount = Decimal(value)
+            else:
+                raise BadValue(f"{quoted(value)} is no amount.")
             return terms.minor(abs(amount)) * (-1 if amount < 0 else 1)
-        except (BadValue, InvalidOperation) as error:
-            raise self.fail(getattr(error, "message", f"its {name} is no amount.")) from None
+        except BadValue as error:
+            raise self.fail(f"its {name}: {error.message}") from None
 
     def parent(self, name: str, there: set[int]) -> int:
         value = self.fields.get(name)
@@ -166,10 +167,10 @@ def _joined(entry: Entry, at: datetime) -> str:
     if entry.fields.get("date_joined") is None:
         return written(at)
     try:
-        moment = typed_moment(entry.text("date_joined").partition(".")[0].removesuffix("Z") + "Z")
-    except BadValue as error:
-        raise entry.fail(error.message) from None
-    return written(moment) if isinstance(moment, datetime) else f"{moment}T00:00:00Z"
+        moment = datetime.fromisoformat(entry.text("date_joined"))
+        return written(in_range(moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)))
+    except (ValueError, OverflowError):
+        raise entry.fail(f"its date_joined {quoted(entry.fields['date_joined'])} is no instant.") from None
 
 
 def _memberships(entries: list[Entry], users: set[int], min_credits: int | None, books: Books) -> list[tuple[Any, ...]]:

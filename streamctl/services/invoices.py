@@ -9,11 +9,11 @@ from typing import Any
 
 from peewee import IntegrityError, chunked, fn
 
-from streamctl.domain import invoices
+from streamctl.domain import invoices, money
 from streamctl.domain.calendar import month_of
 from streamctl.domain.records import Listing, Record
 from streamctl.domain.terms import Terms
-from streamctl.errors import InvoiceClosed, LineBound, MonthTaken, NotFound
+from streamctl.errors import InvoiceClosed, LineBound, MonthTaken, NotFound, TooMuch
 from streamctl.services.books import (
     IS_OPEN,
     add_invoice,
@@ -88,6 +88,12 @@ def update(
     difference = 0 if amount is None else terms.minor(amount) - _sum_of_lines(invoice)
     if changes or difference:
         must_be_open(found)
+    if abs(difference) > terms.minor(money.MOST):
+        raise TooMuch(
+            f"The adjustment would be {money.spoken(difference, terms.currency)}, more than a line can be.",
+            "Take it in steps.",
+            invoice=invoice,
+        )
     _change(invoice, before, changes)
     if difference:
         add_line(invoice, difference, invoices.ADJUSTMENT, invoices.ADJUSTMENT_TEXT)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from peewee import IntegrityError
+from peewee import IntegrityError, chunked
 
 from streamctl.domain import invoices
 from streamctl.domain.records import Column, Listing, Record
@@ -16,7 +16,7 @@ from streamctl.errors import LineBound
 from streamctl.services.books import add_line, below_zero_or, must_be_open
 from streamctl.services.requests import remember, replay
 from streamctl.store.database import transactional
-from streamctl.store.lookups import present
+from streamctl.store.lookups import AT_ONCE, present
 from streamctl.store.models import Invoice, InvoiceLine, Stream
 from streamctl.store.records import fetch, fetched, shown
 
@@ -84,7 +84,10 @@ def update(
         try:
             InvoiceLine.update(changes).where(InvoiceLine.id == line).execute()
         except IntegrityError as error:
-            raise below_zero_or(error, found.invoice_id) from error
+            # The trigger gives to the new invoice before it takes from the old one.
+            target = changes.get("invoice", found.invoice_id)
+            falls = Invoice.get_by_id(target).amount + changes.get("amount", found.amount) < 0
+            raise below_zero_or(error, target if falls else found.invoice_id) from error
     return fetch("line", [line], at)[0]
 
 
@@ -96,10 +99,11 @@ def delete(terms: Terms, lines: Iterable[int], *, at: datetime) -> Listing:
     """
     ids = present(InvoiceLine, lines)
     gone = fetched("line", ids, at)
-    found = list(InvoiceLine.select().where(InvoiceLine.id.in_(ids)))
+    found = [line for chunk in chunked(ids, AT_ONCE) for line in InvoiceLine.select().where(InvoiceLine.id.in_(chunk))]
     must_not_be_bound(found, "deleted")
-    for owner in Invoice.select().where(Invoice.id.in_({line.invoice_id for line in found})):
-        must_be_open(owner)
+    for chunk in chunked({line.invoice_id for line in found}, AT_ONCE):
+        for owner in Invoice.select().where(Invoice.id.in_(chunk)):
+            must_be_open(owner)
     # One by one: the invoice is checked against 0 after each, and the positive ones must not go first.
     for line in sorted(found, key=lambda line: line.amount):
         try:

@@ -65,6 +65,9 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
     names = [model._meta.table_name for model in ENTITIES]
     if not isinstance(tables, dict) or sorted(tables) != sorted(names):
         raise BadData(f"The dump does not have the tables {listed(names)}.")
+    last = document.get("sequences", {})
+    if not isinstance(last, dict) or not all(type(value) is int and 0 <= value <= ID_MOST for value in last.values()):
+        raise BadData("The sequences in the dump can't be read.")
     counts: dict[Any, int] = {}
     for model in ENTITIES:
         name = model._meta.table_name
@@ -73,6 +76,7 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
             _change_settings(columns, rows)
         else:
             counts[model] = bulk.insert(model, columns, _ordered(model, columns, rows), name)
+    bulk.continue_sequences({name: value for name, value in last.items() if name in names})
     return counts
 
 

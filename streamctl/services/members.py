@@ -165,6 +165,8 @@ def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
     """Take name and e-mail out, and keep the books; the member as it stands then. Raises NotFound."""
     user = member_id(member)
     address = f"erased-{user}@erased.invalid"
+    while find_member(address) not in (None, user):
+        address = f"erased-{address}"
     User.update(email=address, email_key=address, name=None).where(User.id == user).execute()
     return fetch("member", [user], at)[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -32,3 +32,19 @@ def insert(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], na
         rule = violated(error) or str(error)
         raise BadData(f"{name} {last[0]} breaks the rule {rule}: {row}.") from None
     return count
+
+
+def sequences() -> dict[str, int]:
+    """The highest id that each table ever gave."""
+    return {str(table): int(last) for table, last in current().run("SELECT name, seq FROM sqlite_sequence")}
+
+
+def continue_sequences(last: Mapping[str, int]) -> None:
+    """Go on giving ids where another database stopped, so that none is given twice."""
+    for table, number in last.items():
+        current().run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (number, table))
+        current().run(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT ?, ? WHERE NOT EXISTS "
+            "(SELECT * FROM sqlite_sequence WHERE name = ?)",
+            (table, number, table),
+        )

@@ -169,9 +169,12 @@ def _translate(error: Exception, store: Store) -> StreamctlError | None:
             return StorageFailed(path, "it is full")
         case "IOERR":
             return StorageFailed(path, "it can't be read or written")
-        case _ if "no such table" in str(error) or "no such column" in str(error) or "decode to UTF-8" in str(error):
+        case _ if any(sign in str(error) for sign in DAMAGE):
             return Damaged(path, str(error))
     return None
+
+
+DAMAGE = ("no such table", "no such column", "decode to UTF-8", "unsupported file format")
 
 
 class _Rehearsed(Exception):

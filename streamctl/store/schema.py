@@ -17,6 +17,7 @@ from streamctl.store.database import SCHEMA, Store, current, translated
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HISTORY = "schema_migration"
+BESIDE = ("-wal", "-shm", "-journal")
 _HISTORY_DDL = (
     f"CREATE TABLE IF NOT EXISTS {HISTORY} "
     "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, applied TEXT NOT NULL) STRICT"
@@ -29,8 +30,13 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
     Raises DatabaseExists when something is there, CannotOpen when the folder can't take it.
     """
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    if left := [name for end in BESIDE if (name := path.with_name(path.name + end)).exists()]:
+        raise DatabaseExists(
+            f"{left[0]} is left over from another database; it would be mixed into this one.",
+            "Move it away, or bring back the database it belongs to.",
+        )
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
@@ -42,7 +48,7 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:
-        for leftover in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm", "-journal"))):
+        for leftover in (draft, *(draft.with_name(draft.name + end) for end in BESIDE)):
             leftover.unlink(missing_ok=True)
     _sync(path.parent)
 
@@ -67,7 +73,10 @@ def apply(store: Store) -> list[str]:
     """Apply what is pending; the names of it. Raises Busy while another process migrates."""
     with _folder_locked(store.path.parent, store.wait):
         store.run(_HISTORY_DDL)
-        names = Runner(store, str(MIGRATIONS), HISTORY).up()
+        runner = Runner(store, str(MIGRATIONS), HISTORY)
+        if store.schema() and not runner.applied():  # the history was lost; the version says how far it went
+            runner.fake(shipped()[store.schema() - 1])
+        names = runner.up()
         store.pragma("user_version", SCHEMA)
         if store.pragma("journal_mode") == "wal":
             store.run("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -101,6 +110,13 @@ def _folder_locked(folder: Path, wait: float) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and what is missing above it, each for its owner alone."""
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync(folder: Path) -> None:

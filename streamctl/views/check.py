@@ -9,7 +9,7 @@ from typing import NamedTuple
 from peewee import JOIN, fn
 
 from streamctl.domain import money
-from streamctl.domain.invoices import CHECKIN, CHECKOUT
+from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
 from streamctl.domain.records import Column
 from streamctl.errors import shell_quoted
 from streamctl.store import schema
@@ -73,7 +73,8 @@ def _foreign_keys() -> Iterator[Finding]:
 def _schema() -> Iterator[Finding]:
     found = current().schema()
     if found != SCHEMA:
-        yield Finding("schema", "", f"schema {found}; this streamctl has {SCHEMA}", "streamctl db migrate")
+        mend = "streamctl db migrate" if found < SCHEMA else "use the newer streamctl that wrote it"
+        yield Finding("schema", "", f"schema {found}; this streamctl has {SCHEMA}", mend)
     elif schema.history() != schema.shipped():
         missing = ", ".join(sorted(set(schema.history()) ^ set(schema.shipped())))
         yield Finding("schema", "", f"the migrations differ: {missing}", "streamctl db migrate")
@@ -103,17 +104,20 @@ def _stream_lines() -> Iterator[Finding]:
     """A stream has one column for each of its lines, so a second one shows as a line of no stream."""
     for kind, column in ((CHECKIN, Stream.checkin_line), (CHECKOUT, Stream.checkout_line)):
         orphans = (
-            InvoiceLine.select(InvoiceLine.id, InvoiceLine.invoice)
+            InvoiceLine.select(InvoiceLine.id, InvoiceLine.invoice, Invoice.status)
             .join(Stream, JOIN.LEFT_OUTER, on=(column == InvoiceLine.id))
+            .switch(InvoiceLine)
+            .join(Invoice)
             .where((InvoiceLine.kind == kind) & Stream.id.is_null())
             .order_by(InvoiceLine.id)
         )
-        for line, invoice in tuples(orphans):
+        for line, invoice, status in tuples(orphans):
+            first = "" if status == OUTSTANDING else f"streamctl invoices reopen {invoice} && "
             yield Finding(
                 "stream_line",
                 f"line {line}",
                 f"a {kind} line on invoice {invoice} that is no stream's",
-                f"streamctl lines delete {line} --yes",
+                f"{first}streamctl lines delete {line} --yes",
             )
         wrong = (
             Stream.select(Stream.id, InvoiceLine.id, InvoiceLine.kind)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from streamctl import __version__
 from streamctl.domain.records import Column, Record
 from streamctl.store import schema
+from streamctl.store.bulk import sequences
 from streamctl.store.database import SCHEMA, current, rows, settings, snapshot, sqlite_version
 from streamctl.store.models import (
     ENTITIES,
@@ -52,10 +54,16 @@ def info() -> Record:
     return Record(columns, tuple(values.values()))
 
 
+def _json(row: tuple[Any, ...]) -> str:
+    """A row as JSON in ASCII, which no terminal obeys."""
+    return json.dumps(row, default=str).replace("\x7f", "\\u007f")
+
+
 def dump() -> Iterator[str]:
     """The whole database as the text of one JSON document, a row a line, in one consistent view."""
-    head = {"streamctl": __version__, "schema": SCHEMA}
+    head: dict[str, Any] = {"streamctl": __version__, "schema": SCHEMA}
     with snapshot():
+        head["sequences"] = sequences()
         yield f'{json.dumps(head)[:-1]}, "tables": {{'
         for position, model in enumerate(ENTITIES):
             meta = model._meta
@@ -64,6 +72,6 @@ def dump() -> Iterator[str]:
             yield f'"columns": {json.dumps([field.column_name for field in fields])}, "rows": ['
             query = model.select(*fields).order_by(meta.primary_key)
             for number, row in enumerate(rows(query)):
-                yield f"{',' if number else ''}\n{json.dumps(row, ensure_ascii=False, default=str)}"
+                yield f"{',' if number else ''}\n{_json(row)}"
             yield "]}"
         yield "}}\n"

@@ -1,0 +1,169 @@
+"""`streamctl db`: init, info, set, migrate, dump."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from inside import Inside
+from program import Program
+
+INFO = (
+    "path engine engine_version migrations schema bytes members memberships invoices lines streams open_streams "
+    "currency timezone checkin_amount checkout_amount payment_days number_format"
+).split()
+
+
+@pytest.fixture
+def nothing(nothing: Program) -> Program:
+    """The same in this process."""
+    return Inside(nothing.db, nothing.home)
+
+
+def test_init_makes_an_empty_database_and_again_is_a_no_op(nothing: Program) -> None:
+    made = nothing.ok("db", "init", "--timezone", "Europe/Berlin", "--currency", "eur")
+    assert made == {"path": str(nothing.db), "created": True, "currency": "EUR", "timezone": "Europe/Berlin"}
+    nothing.ok("members", "add", "bob@example.com")
+    before = nothing.books()
+    assert nothing.ok("db", "init") == {**made, "created": False}
+    assert nothing.ok("db", "init", "--currency", "EUR", "--timezone", "Europe/Berlin")["created"] is False
+    assert nothing.books() == before
+    other = nothing.refused("db", "init", "--currency", "USD")
+    assert (other["status"], other["code"]) == (4, "database_exists")
+    assert "db set currency USD" in other["hint"]
+    assert nothing.refused("db", "init", "--timezone", "UTC")["status"] == 4
+
+
+def test_init_refuses_what_it_cannot_keep_and_makes_nothing(nothing: Program) -> None:
+    for words in (("--currency", "XXX"), ("--currency", ""), ("--timezone", "Mars/Base"), ("--timezone", "../UTC")):
+        refused = nothing("db", "init", *words)
+        assert (refused.status, refused.out) == (2, ""), refused.err
+        assert not nothing.db.exists()
+
+
+def test_init_takes_the_machines_own_time_zone(nothing: Program) -> None:
+    made = Program(nothing.db, nothing.home)("db", "init", "--format", "json", TZ="Asia/Kolkata")
+    assert made.json["timezone"] == "Asia/Kolkata"
+    assert nothing.ok("db", "info")["timezone"] == "Asia/Kolkata"
+
+
+def test_a_new_database_takes_nothing_from_one_that_stood_there_before(member: Program) -> None:
+    import sqlite3
+
+    reader = sqlite3.connect(member.db)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM user").fetchall()
+    member.ok("members", "update", 1, "--name", "Ghost")
+    left = member.db.with_name(f"{member.db.name}-wal").read_bytes()
+    reader.close()
+    member.db.unlink()
+    member.db.with_name(f"{member.db.name}-wal").write_bytes(left)  # as `rm streamctl.db` after a crash leaves it
+    again = member("db", "init", "--timezone", "UTC")
+    if again.status == 0:
+        assert member.ok("members", "list") == []
+        assert member.ok("db", "check") == []
+    else:
+        assert again.status in (4, 6)
+        assert "-wal" in again.err
+        assert not member.db.exists()
+
+
+def test_info_says_where_and_how_much(member: Program) -> None:
+    member.ok("stream", "checkin", 1)
+    found = member.ok("db", "info")
+    assert list(found) == INFO
+    assert found["path"] == str(member.db)
+    assert found["bytes"] == member.db.stat().st_size
+    counts = ("members", "memberships", "invoices", "lines", "streams", "open_streams", "schema")
+    assert {found[name] for name in counts} == {1}
+    assert (found["currency"], found["timezone"], found["payment_days"]) == ("USD", "UTC", "14")
+
+
+def test_every_setting_can_be_set_and_is_used(program: Program) -> None:
+    for key, value, stored in (
+        ("timezone", "America/New_York", "America/New_York"),
+        ("checkin_amount", "2.5", "2.5"),
+        ("checkout_amount", "0.75", "0.75"),
+        ("payment_days", "030", "30"),
+        ("number_format", "INV-{month}-{seq:04}", "INV-{month}-{seq:04}"),
+        ("currency", "eur", "EUR"),
+    ):
+        assert program.ok("db", "set", key, value) == {"key": key, "value": stored}
+        assert program.ok("db", "info")[key] == stored
+    rehearsed = program.ok("db", "set", "payment_days", "1", "--dry-run")
+    assert rehearsed == {"key": "payment_days", "value": "1", "dry_run": True}
+    assert program.ok("db", "info")["payment_days"] == "30"
+    late = program.at("2026-12-01T03:00:00Z")
+    late.ok("members", "add", "a@b", "--credits", 2)
+    late.ok("stream", "checkin", 1)
+    late.ok("stream", "checkout", 1)
+    (invoice,) = late.ok("invoices", "list")
+    assert (invoice["month"], invoice["amount"]) == ("2026-11", 3.25), "still November in New York"
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("timezone", ["Mars/Base", "", "Europe", "../UTC", "/etc/localtime", "utc+1"]),
+        ("checkin_amount", ["1.005", "1e0", "nan", "", "1000000000"]),
+        ("checkout_amount", ["1-", "1,5"]),
+        ("payment_days", ["1000", "1.5", "", "x"]),
+        ("number_format", ["", "x", "{month}", "{seq", "{}{}", "{seq.x}", "{other}{seq}", "{seq:d}" * 20]),
+        ("currency", ["XXX", "", "EURO", "€"]),
+        ("nope", ["1"]),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(program: Program, key: str, values: list[str]) -> None:
+    for value in values:
+        assert program.refused("db", "set", key, value)["status"] == 2, value
+
+
+def test_an_amount_is_stored_without_exponent(program: Program) -> None:
+    stored = program.ok("db", "set", "checkin_amount", "0.000000")["value"]
+    assert "E" not in stored
+    assert float(stored) == 0
+
+
+def test_the_currency_is_fixed_once_there_are_amounts(program: Program) -> None:
+    assert program.ok("db", "set", "currency", "KWD")["value"] == "KWD"
+    assert program.ok("db", "set", "currency", "USD")["value"] == "USD"
+    program.ok("db", "set", "checkin_amount", "1.50")
+    assert program.refused("db", "set", "currency", "JPY")["status"] == 2, "half a yen can't be charged"
+    program.ok("members", "add", "a@b", "--fee", "9.90")
+    fee = program.refused("db", "set", "currency", "EUR")
+    assert (fee["status"], fee["code"], fee["details"]) == (4, "setting_fixed", {"currency": "USD"})
+    program.ok("members", "update", 1, "--fee", "0")
+    assert program.ok("db", "set", "currency", "EUR")["value"] == "EUR"
+    program.ok("invoices", "create", 1, "--amount", "1")
+    assert program.refused("db", "set", "currency", "USD")["code"] == "setting_fixed"
+    assert program.ok("db", "set", "currency", "EUR")["value"] == "EUR", "what it is already it may be set to"
+
+
+def test_migrate_has_nothing_to_do_and_brings_an_old_schema_up(member: Program) -> None:
+    before = member.books()
+    done = {"path": str(member.db), "schema": 1, "applied": ""}
+    assert member.ok("db", "migrate") == done
+    assert member.books() == before
+    member.sql("PRAGMA user_version = 0")
+    assert member("members", "list").status == 6
+    assert member.ok("db", "migrate") == done
+    assert member.ok("members", "show", 1)["email"] == "bob@example.com"
+    assert member.books() == before
+    absent = dataclasses.replace(member, db=member.home / "no.db")
+    assert absent.refused("db", "migrate")["code"] == "no_database"
+
+
+def test_a_dump_is_one_json_document_with_every_table(member: Program) -> None:
+    member.ok("stream", "checkin", 1, "--ref", "k")
+    said = member("db", "dump")
+    assert (said.status, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert document["schema"] == 1
+    books = member.books()
+    for name in ("user", "membership", "invoice", "invoice_line", "stream", "request", "setting"):
+        table = document["tables"][name]
+        assert [tuple(row) for row in table["rows"]] == sorted(books[name])
+    kept = member.home / "dump.json"
+    assert member("db", "dump", "--output", kept) == dataclasses.replace(said, out="")
+    assert kept.read_text() == said.out

@@ -1,0 +1,319 @@
+"""`streamctl db load`: its own dump row for row, a Django fixture with its ids, and everything else refused whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from inside import Inside
+from program import Program
+
+COUNTS = "members memberships invoices lines streams requests adjusted zero_credits lifted merged ignored".split()
+
+
+@pytest.fixture
+def nothing(nothing: Program) -> Program:
+    """The same in this process."""
+    return Inside(nothing.db, nothing.home)
+
+
+def user(pk: int, email: str, **more: Any) -> dict[str, Any]:
+    return {"model": "core.user", "pk": pk, "fields": {"email": email, **more}}
+
+
+def membership(pk: int, user: int, **more: Any) -> dict[str, Any]:
+    fields = {"user": user, "state": "ACT", "credits": 1, "start_date": "2026-11-01", "end_date": "2026-12-01", **more}
+    return {"model": "core.membership", "pk": pk, "fields": fields}
+
+
+def invoice(pk: int, user: int, date: str = "2026-11-05", amount: Any = "0.00", **more: Any) -> dict[str, Any]:
+    fields = {"user": user, "date": date, "description": "", "status": "OUT", "amount": amount, **more}
+    return {"model": "core.invoice", "pk": pk, "fields": fields}
+
+
+def line(pk: int, invoice: int, amount: Any, description: str = "x") -> dict[str, Any]:
+    return {
+        "model": "core.invoiceline",
+        "pk": pk,
+        "fields": {"invoice": invoice, "amount": amount, "description": description},
+    }
+
+
+FIXTURE = [
+    {"model": "auth.group", "pk": 1, "fields": {"name": "staff"}},
+    user(7, "Ann@Example.com", password="pbkdf2_sha256$SECRET", first_name="Ann", last_name="Lee", is_staff=False),
+    user(9, "bob@example.com", password="!SECRET", date_joined="2025-03-04T05:06:07.891Z"),
+    user(11, "no@membership"),
+    membership(70, 7, credits=4),
+    membership(90, 9, credits=0, state="CANC"),
+    invoice(700, 7, amount="10.50"),
+    invoice(701, 7, date="2026-10-01", amount="5.00", status="PAID", description="October"),
+    invoice(900, 9, amount="3.00", status="VOID"),
+    line(1, 700, "10.00"),
+    line(2, 700, "0.50"),
+    line(3, 701, "7.00"),
+    line(5, 900, 3),
+]
+
+
+def load(program: Program, document: Any, *words: str) -> Any:
+    return program.ok("db", "load", "-", *words, stdin=json.dumps(document))
+
+
+def refused(program: Program, document: Any, *words: str) -> dict[str, Any]:
+    text = document if isinstance(document, (str, bytes)) else json.dumps(document)
+    error = program.refused("db", "load", "-", *words, stdin=text)
+    assert error["status"] == 4, error
+    return error
+
+
+@pytest.fixture
+def busy(member: Program) -> Program:
+    """Books with something in every table and every column that can hold something."""
+    member.ok("members", "add", "zoë@example.com", "--no-membership", "--name", "Zoë \u202e\x1b[31m😀")
+    member.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h")
+    member.ok("stream", "checkin", 1)
+    member.ok("stream", "checkout", 1, "--ref", "k1")
+    member.ok("invoices", "create", 1, "--date", "2026-10-01", "--amount", "20", "--status", "PAID")
+    member.ok("invoices", "create", 1, "--date", "2026-09-01", "--amount", "5")
+    member.ok("lines", "add", 3, "--discount", "4.99", "--key", "k2")
+    member.ok("invoices", "void", 3, "--reason", 'why, "so"\n')
+    member.ok("members", "cancel", 1)
+    member.ok("db", "set", "payment_days", "30")
+    return member
+
+
+def rows(program: Program) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: rows for name, rows in program.books().items() if name not in ("schema_migration", "sqlite_sequence")}
+
+
+def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program) -> None:
+    text = busy("db", "dump").out
+    (busy.home / "dump.json").write_text(text)
+    for number, source in enumerate(("-", "dump.json")):
+        copy = dataclasses.replace(busy, db=busy.home / f"copy{number}.db")
+        copy.ok("db", "init", "--timezone", "Europe/Berlin", "--currency", "EUR")
+        done = copy.ok("db", "load", source, stdin=text)
+        assert list(done) == COUNTS
+        assert (done["members"], done["invoices"], done["streams"], done["requests"]) == (2, 3, 2, 3)
+        assert rows(copy) == rows(busy)
+        assert copy("db", "dump").out == text
+        assert copy.ok("db", "check") == []
+    first = busy.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h")
+    assert copy.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h") == first, "keys hold on"
+
+
+def test_an_id_that_was_given_once_is_not_given_again_after_a_load(member: Program) -> None:
+    member.ok("invoices", "create", 1, "--date", "2026-10-01")
+    member.ok("invoices", "create", 1, "--date", "2026-09-01")
+    member.ok("invoices", "delete", 2, "--yes")
+    text = member("db", "dump").out
+    copy = dataclasses.replace(member, db=member.home / "copy.db")
+    copy.ok("db", "init", "--timezone", "UTC")
+    copy.ok("db", "load", "-", stdin=text)
+    assert copy.ok("invoices", "create", 1)["id"] == member.ok("invoices", "create", 1)["id"] == 3
+
+
+def test_a_django_fixture_moves_over_with_its_ids(program: Program) -> None:
+    done = load(program, FIXTURE)
+    assert {name: done[name] for name in COUNTS[:-1]} == {
+        "members": 3,
+        "memberships": 2,
+        "invoices": 3,
+        "lines": 5,
+        "streams": 0,
+        "requests": 0,
+        "adjusted": 1,
+        "zero_credits": 1,
+        "lifted": 0,
+        "merged": 0,
+    }
+    assert done["ignored"] == {"auth.group": 1, "core.user.password": 2, "core.user.is_staff": 1}
+    ann, bob, nobody = program.ok("members", "list", "--columns", "+created_at")
+    assert (ann["id"], ann["email"], ann["name"], ann["credit_limit"]) == (7, "Ann@Example.com", "Ann Lee", 4)
+    assert (bob["id"], bob["state"], bob["credit_limit"], bob["created_at"]) == (9, "CANC", 0, "2025-03-04T05:06:07Z")
+    assert (nobody["id"], nobody["state"]) == (11, None)
+    invoices = program.ok("invoices", "list")
+    assert [(row["id"], row["amount"], row["status"]) for row in invoices] == [
+        (700, 10.50, "OUT"),
+        (701, 5, "PAID"),
+        (900, 3, "VOID"),
+    ]
+    assert [row["description"] for row in invoices] == ["Invoice for 2026-11", "October", "Invoice for 2026-11"]
+    (mended,) = program.ok("lines", "list", "--kind", "adjustment")
+    assert (mended["invoice"], mended["amount"]) == (701, -2)
+    assert [row["id"] for row in program.ok("lines", "list", "--kind", "manual")] == [1, 2, 3, 5]
+    assert program.ok("db", "check") == []
+    assert program.ok("members", "add", "next@example.com")["id"] == 12
+    for file in program.home.iterdir():
+        assert b"SECRET" not in file.read_bytes(), "no password is stored anywhere"
+
+
+def test_min_credits_lifts_lower_limits_and_a_dry_run_stores_nothing(program: Program) -> None:
+    before = program.books()
+    rehearsed = load(program, FIXTURE, "--min-credits", "3", "--dry-run")
+    assert (rehearsed["lifted"], rehearsed["zero_credits"], rehearsed["dry_run"]) == (1, 1, True)
+    assert program.books() == before
+    assert load(program, FIXTURE, "--min-credits", "5")["lifted"] == 2
+    assert [row["credit_limit"] for row in program.ok("members", "list")] == [5, 5, None]
+
+
+def test_open_invoices_of_one_month_are_joined_only_when_asked(program: Program) -> None:
+    twice = [
+        user(1, "a@b"),
+        invoice(10, 1, amount="2.00"),
+        invoice(11, 1, date="2026-11-30", amount="3.50"),
+        invoice(12, 1, date="2026-12-01", amount="1.00"),
+        invoice(13, 1, amount="9.00", status="PAID"),
+        line(1, 10, "2.00"),
+        line(2, 11, "3.00"),
+        line(3, 12, "1.00"),
+        line(4, 13, "9.00"),
+    ]
+    error = refused(program, twice)
+    assert error["details"]["invoices"] == [10, 11]
+    assert "10" in error["message"]
+    assert "11" in error["message"]
+    assert "--merge-months" in error["hint"]
+    done = load(program, twice, "--merge-months")
+    assert (done["merged"], done["invoices"], done["adjusted"]) == (1, 3, 1)
+    joined = program.ok("invoices", "show", 10)
+    assert joined["amount"] == 5.50
+    assert [(one["id"], one["amount"]) for one in joined["invoice_lines"]] == [(1, 2), (2, 3), (5, 0.5)]
+    assert program.ok("db", "check") == []
+
+
+def test_emails_that_differ_by_case_alone_are_refused_naming_both(program: Program) -> None:
+    for one, other in (("A@b.c", "a@B.C"), ("é@x", "É@x"), ("ﬁ@x", "fi@x")):
+        error = refused(program, [user(3, one), user(4, other)])
+        assert error["details"]["users"] == [3, 4]
+        assert "3" in error["message"]
+        assert "4" in error["message"]
+
+
+BOOKS = [user(1, "a@b"), invoice(5, 1)]
+BAD: tuple[tuple[str, list[dict[str, Any]]], ...] = (
+    ("core.user 2", [user(2, "no address")]),
+    ("core.user 2", [user(2, "")]),
+    ("core.user 2", [{"model": "core.user", "pk": 2, "fields": {}}]),
+    ("core.user 2", [user(2, "x@y", name="n" * 256)]),
+    ("core.user 2", [user(2, "x@y", name="a\0b")]),
+    ("core.user 2", [user(2, "x@y", name="\ud800")]),
+    ("core.user 2", [user(2, "x@y", name=3)]),
+    ("core.user 1", [user(1, "again@b")]),
+    ("core.membership 3", [membership(3, 99)]),
+    ("core.membership 3", [membership(3, 1, credits=-1)]),
+    ("core.membership 3", [membership(3, 1, credits=1001)]),
+    ("core.membership 3", [membership(3, 1, credits="1")]),
+    ("core.membership 3", [membership(3, 1, credits=True)]),
+    ("core.membership 3", [membership(3, 1, state="GONE")]),
+    ("core.membership 3", [membership(3, 1, start_date="2026-12-01")]),
+    ("core.membership 3", [membership(3, 1, end_date="2026-02-30")]),
+    ("core.membership 3", [membership(3, 1, end_date="tomorrow")]),
+    ("core.membership 3", [membership(3, 1), membership(4, 1)]),
+    ("core.invoice 6", [invoice(6, 99)]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", status="OPEN")]),
+    ("core.invoice 6", [invoice(6, 1, date="1999-10-01")]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount="-1.00")]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount="1.005")]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount=None)]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", description="d" * 256)]),
+    ("core.invoiceline 8", [line(8, 99, "1")]),
+    ("core.invoiceline 8", [line(8, 5, "1000000000.00")]),
+    ("core.invoiceline 8", [line(8, 5, "NaN")]),
+    ("core.invoiceline 8", [line(8, 5, "abc")]),
+    ("core.invoiceline 8", [line(8, 5, [])]),
+    ("core.invoiceline 8", [line(8, 5, "1.00", "t" * 256)]),
+)
+
+
+def check_all_are_refused(program: Program, bad: Any) -> None:
+    from streamctl.errors import BadData
+    from streamctl.services import loading
+    from streamctl.store.database import opened
+
+    before = program.books()
+    with opened(program.db):
+        for name, objects in bad:
+            with pytest.raises(BadData) as caught:
+                loading.load([*BOOKS, *objects], at=datetime(2026, 11, 22, tzinfo=UTC))
+            assert name in caught.value.message, (name, caught.value.message)
+    assert program.books() == before, "whole or not at all"
+
+
+def test_a_bad_object_is_named_and_nothing_is_loaded(program: Program) -> None:
+    check_all_are_refused(program, BAD)
+    error = refused(program, [*BOOKS, *BAD[0][1]])
+    assert "core.user 2" in error["message"]
+
+
+def test_amounts_in_a_fixture_are_read_as_strictly_as_typed_ones(program: Program) -> None:
+    typed = ("1_0", "1e1", "١٢", " 5 ", "0x1", "1e999999", "9" * 5000)
+    check_all_are_refused(program, [("core.invoiceline 8", [line(8, 5, amount)]) for amount in typed])
+
+
+def test_numbers_that_no_amount_can_be_are_refused(program: Program) -> None:
+    for number in ("1e999999", "1e99999999999", "9" * 400, "0.001", "1e-400", "1e400"):
+        text = json.dumps([*BOOKS, line(8, 5, 0)]).replace('"amount": 0,', f'"amount": {number},')
+        assert number in text
+        assert "core.invoiceline 8" in refused(program, text)["message"]
+
+
+def test_what_is_no_clean_json_is_refused_with_the_place(program: Program) -> None:
+    for text, part in (
+        ("", "line 1"),
+        ("{", "line 1"),
+        ("[1,\n2,]", "line 2"),
+        ("[NaN]", "NaN"),
+        ("[Infinity]", "Infinity"),
+        ('[{"model": "core.user", "model": "core.invoice"}]', "'model' stands twice"),
+        ("[" * 100_000 + "]" * 100_000, "deep"),
+        (b'["\xff"]', "UTF-8"),
+        ("[]]", "line 1"),
+        ("3", "neither"),
+        ('"text"', "neither"),
+        ("{}", "neither"),
+        ("[3]", "Object 1"),
+        ('[{"model": "core.user", "pk": "1", "fields": {}}]', "Object 1"),
+        ('[{"model": "core.user", "pk": 0, "fields": {}}]', "Object 1"),
+        ('[{"model": "core.user", "pk": 99999999999999999999, "fields": {}}]', "Object 1"),
+        ('[{"model": "core.user", "pk": 1, "fields": []}]', "Object 1"),
+        ('{"streamctl": "1", "schema": 2, "tables": {}}', "schema"),
+        ('{"streamctl": "1", "schema": 1, "tables": {}}', "tables"),
+    ):
+        assert part in refused(program, text)["message"], text[:60]
+
+
+def test_a_dump_with_a_wrong_row_is_refused_whole(member: Program) -> None:
+    good = json.loads(member("db", "dump").out)
+    empty = dataclasses.replace(member, db=member.home / "empty.db")
+    empty.ok("db", "init", "--timezone", "UTC")
+    user = good["tables"]["user"]["rows"][0]
+    for table, bad in (
+        ("user", [[1, "x@y"]]),
+        ("user", [user, [2, *user[1:]]]),
+        ("user", [[1, *user[1:4], "yesterday"]]),
+        ("user", [[1.5, *user[1:]]]),
+        ("user", [[1, "a\0@b", *user[2:]]]),
+        ("membership", [[1, 99, "ACT", 1, 0, "2026-11-01", "2026-12-01", None]]),
+        ("membership", [[1, 1, "ACT", 1, -5, "2026-11-01", "2026-12-01", None]]),
+        ("invoice_line", [[1, 1, 100, "x", "manual", None]]),
+        ("setting", [["currency", "XXX"]]),
+        ("setting", [["nope", "1"]]),
+        ("request", "no rows"),
+    ):
+        document = json.loads(json.dumps(good))
+        document["tables"][table]["rows"] = bad
+        answer = empty("db", "load", "-", "--format", "json", stdin=json.dumps(document))
+        assert (answer.status, answer.out) == (4, ""), (table, bad, answer)
+
+
+def test_books_are_loaded_only_into_empty_ones(member: Program) -> None:
+    assert refused(member, FIXTURE)["code"] == "not_empty"
+    assert refused(member, member("db", "dump").out)["code"] == "not_empty"
+    missing = member.refused("db", "load", "missing.json")
+    assert (missing["status"], "missing.json" in missing["message"]) == (2, True)
+    assert member.refused("db", "load", ".")["status"] == 2

@@ -1,0 +1,131 @@
+"""`members delete` and `members erase`: what may go, and what the books keep."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from program import Program
+
+from streamctl.errors import InUse, NotFound
+from streamctl.services import invoices, lines, members, streaming
+from streamctl.store.database import Store
+
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def bob(store: Store) -> Store:
+    """Member 1 with an open invoice, called into the open database."""
+    members.add("bob@example.com", at=AT, name="Bob", credits=3)
+    invoices.create("1", at=AT, amount=Decimal(5))
+    return store
+
+
+def count(program: Program, *tables: str) -> list[int]:
+    """How many rows these tables have."""
+    books = program.books()
+    return [len(books[table]) for table in tables]
+
+
+def test_without_a_terminal_a_delete_needs_yes(member: Program) -> None:
+    for words in (("delete", 1), ("delete", 1, "--force"), ("erase", 1)):
+        refused = member.refused("members", *words)
+        assert (refused["code"], refused["status"]) == ("needs_yes", 2)
+        assert "--yes" in refused["hint"]
+    (gone,) = member.ok("members", "delete", 1, "-y")
+    assert (gone["id"], gone["email"], gone["fee"]) == (1, "bob@example.com", 9.9)
+    assert count(member, "user", "membership") == [0, 0]
+    assert member.ok("members", "add", "bob@example.com")["id"] == 2  # ids are never reused
+
+
+def test_on_a_terminal_a_delete_asks_and_only_a_yes_deletes(member: Program) -> None:
+    for typed, status, left in (("n\n", 130, 1), ("\n", 130, 1), ("y\n", 0, 0)):
+        leader, follower = pty.openpty()
+        os.write(leader, typed.encode())
+        command = [sys.executable, "-m", "streamctl", "members", "delete", "1"]
+        done = subprocess.run(command, stdin=follower, capture_output=True, env=member.environment, check=False)
+        os.close(follower)
+        os.close(leader)
+        assert (done.returncode, count(member, "user")) == (status, [left]), done.stderr
+        assert b"Delete member 1?" in done.stderr
+        assert b"Delete" not in done.stdout
+
+
+def test_a_member_with_invoices_or_streams_stays_unless_forced(bob: Store, program: Program) -> None:
+    streaming.check_in("1", at=AT)
+    members.add("eve@example.com", at=AT)
+    before = program.books()
+    for names in (["1"], ["2", "1"]):
+        with pytest.raises(InUse) as refused:
+            members.delete(names, at=AT)
+        assert refused.value.details == {"member": 1, "invoices": 1, "streams": 1}
+        assert program.books() == before
+    members.delete(["2", "bob@example.com"], at=AT, force=True)
+    assert count(program, "user", "membership", "invoice", "invoice_line", "stream") == [0, 0, 0, 0, 0]
+
+
+def test_a_void_invoice_goes_with_its_member_but_only_by_force(bob: Store, program: Program) -> None:
+    invoices.void([1], at=AT)
+    with pytest.raises(InUse):
+        members.delete(["1"], at=AT)
+    members.delete(["1"], at=AT, force=True)
+    assert count(program, "user", "invoice", "invoice_line") == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'PAID', paid_on = '2026-11-22'",
+        "issued_at = '2026-11-22T12:00:00Z', number = '1'",
+        "issued_at = '2026-11-22T12:00:00Z', status = 'VOID'",
+    ],
+)
+def test_what_was_issued_or_paid_keeps_its_member_whatever_the_force(bob: Store, program: Program, change: str) -> None:
+    bob.run(f"UPDATE invoice SET {change}")
+    before = program.books()
+    for force in (False, True):
+        with pytest.raises(InUse, match="issued or paid") as refused:
+            members.delete(["1"], at=AT, force=force)
+        assert "streamctl members erase 1" in refused.value.hint
+        assert program.books() == before
+
+
+def test_a_request_outlives_its_member(bob: Store, program: Program) -> None:
+    first = lines.add(1, at=AT, amount=Decimal(1), key="k")
+    members.delete(["1"], at=AT, force=True)
+    again = lines.add(1, at=AT, amount=Decimal(1), key="k")
+    assert again.value("replayed") is True
+    assert again.row[:-1] == first.row[:-1]
+    assert count(program, "request", "invoice_line") == [1, 0]
+
+
+def test_erasing_takes_name_and_email_out_and_keeps_the_books(member: Program) -> None:
+    member.ok("invoices", "create", 1, "--amount", 5, "--status", "PAID")
+    member.ok("stream", "checkin", 1, "--ref", "r")
+    before = member.books()
+    erased = member.ok("members", "erase", "bob@example.com", "--yes")
+    assert (erased["id"], erased["name"], erased["credit_limit"]) == (1, None, 3)
+    after = member.books()
+    assert {table for table in before if before[table] != after[table]} == {"user"}
+    assert not any("bob" in str(value).lower() for rows in after.values() for row in rows for value in row)
+    assert member.refused("members", "show", "bob@example.com")["status"] == 3
+    assert member.ok("members", "erase", 1, "--yes") == erased
+    assert member.ok("members", "add", "bob@example.com")["id"] == 2
+
+
+def test_erasing_somebody_who_is_not_there_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        members.erase("1", at=AT)
+
+
+def test_nobody_can_stand_in_the_way_of_being_erased(store: Store, program: Program) -> None:
+    members.add("bob@example.com", at=AT, name="Bob")
+    members.add("erased-1@erased.invalid", at=AT)
+    members.erase("1", at=AT)
+    assert not any("bob" in str(value).lower() for row in program.books()["user"] for value in row)

@@ -1,0 +1,345 @@
+"""The file: none, somebody else's, damaged, of another schema, not ours to write, busy."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inside import Inside
+from program import Program
+
+from streamctl.cli.boundary import run
+
+COMMANDS = (
+    ("members", "list"),
+    ("members", "add", "a@b"),
+    ("db", "info"),
+    ("db", "check"),
+    ("db", "dump"),
+    ("db", "migrate"),
+    ("db", "set", "payment_days", "7"),
+)
+# Root may write what it likes: these powers are dropped before the program begins. 24 is PR_CAPBSET_DROP,
+# 1 and 2 are CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+AS_ANYBODY = """
+import ctypes, os, sys
+if os.geteuid() == 0:
+    assert not any(ctypes.CDLL(None).prctl(24, power, 0, 0, 0) for power in (1, 2))
+os.execv(sys.executable, [sys.executable, "-m", "streamctl", *sys.argv[1:]])
+"""
+
+
+def names(folder: Path) -> list[str]:
+    """The names in the folder, in order."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def nothing(nothing: Program) -> Program:
+    """The same in this process."""
+    return Inside(nothing.db, nothing.home)
+
+
+@pytest.fixture
+def inside(program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The command line in this process on any path: its status and what it said on standard error."""
+    for name, value in program.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("STREAMCTL_FORMAT", raising=False)
+
+    def command(db: Path, *words: object) -> tuple[int, str]:
+        capsys.readouterr()
+        status = run(["--db", str(db), *(str(word) for word in words)])
+        return status, capsys.readouterr().err
+
+    return command
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file below the folder with its bytes."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def everything_is_refused(inside: Callable[..., Any], db: Path, *parts: str) -> None:
+    """Every command answers 6 in one line with these words in it, and leaves every byte in the folder alone."""
+    before = contents(db.parent)
+    for words in COMMANDS:
+        status, err = inside(db, *words)
+        assert status == 6, (words, err)
+        assert err.startswith("Error: ")
+        assert "Traceback" not in err
+        assert all(part in err for part in parts), (words, err)
+        assert contents(db.parent) == before, words
+
+
+def test_without_a_database_every_command_names_init_and_makes_nothing(
+    nothing: Program, inside: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    everything_is_refused(inside, folder / "no.db", "no.db", "db init")
+    everything_is_refused(inside, folder / "no" / "folder" / "no.db", "db init")
+    assert names(folder) == []
+    error = dataclasses.replace(nothing, db=folder / "no.db").refused("members", "list")
+    assert (error["status"], error["code"]) == (6, "no_database")
+    assert names(folder) == []
+
+
+def test_what_is_no_database_is_left_alone(inside: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "empty").touch()
+    (folder / "text").write_text("id,email\n1,bob@example.com\n" * 100)
+    (folder / "short").write_bytes(b"SQLite")
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "nowhere").symlink_to(folder / "gone")
+    for name in ("empty", "text", "short", "folder", "nowhere", "text/below"):
+        everything_is_refused(inside, folder / name)
+    assert inside(folder / "loop", "members", "list")[0] in (2, 6)
+    for name in ("empty", "text", "short", "folder"):
+        before = contents(folder)
+        status, err = inside(folder / name, "db", "init")
+        assert status in (4, 6), (name, err)
+        assert err.startswith("Error: ")
+        assert contents(folder) == before, name
+    for path in (Path(os.devnull), folder / "pipe"):
+        assert inside(path, "members", "list")[0] == 6
+        assert inside(path, "db", "init")[0] in (4, 6)
+
+
+def test_another_programs_database_is_not_touched_not_even_its_log(inside: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    theirs = sqlite3.connect(folder / "app.db")
+    theirs.execute("PRAGMA journal_mode = wal")
+    theirs.execute("CREATE TABLE user (id INTEGER PRIMARY KEY, email TEXT)")
+    theirs.execute("INSERT INTO user VALUES (1, 'x')")
+    theirs.commit()
+    for end in ("", "-wal", "-shm"):  # as a crash would leave them
+        shutil.copyfile(f"{folder / 'app.db'}{end}", f"{folder / 'left.db'}{end}")
+    theirs.close()
+    assert len(names(folder)) == 4
+    everything_is_refused(inside, folder / "left.db", "another program's")
+    before = contents(folder)
+    assert inside(folder / "left.db", "db", "init")[0] == 6
+    assert contents(folder) == before
+
+
+def test_a_cut_off_database_is_damaged(program: Program, inside: Callable[..., Any], tmp_path: Path) -> None:
+    whole = program.db.read_bytes()
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for length in (50, 99, 100, 512, 4096, 4097, 8192, len(whole) // 2, len(whole) - 4096, len(whole) - 1):
+        (folder / "cut.db").write_bytes(whole[:length])
+        everything_is_refused(inside, folder / "cut.db", "damaged")
+        assert inside(folder / "cut.db", "db", "init")[0] == 6
+        assert (folder / "cut.db").read_bytes() == whole[:length]
+
+
+def test_no_flipped_bit_of_the_header_is_more_than_a_refusal(program: Program, inside: Callable[..., Any]) -> None:
+    whole = program.db.read_bytes()
+    surprises = []
+    for place in range(100):
+        for bit in (1, 128):
+            broken = bytearray(whole)
+            broken[place] ^= bit
+            program.db.write_bytes(broken)
+            for words in (("members", "list"), ("members", "add", "a@b", "--dry-run")):
+                status, err = inside(program.db, *words)
+                if status not in (0, 6) or (status and program.db.read_bytes() != broken):
+                    surprises.append((place, bit, words[1], err))
+    assert surprises == []
+
+
+def test_damage_inside_is_found_and_never_a_traceback(member: Program, inside: Callable[..., Any]) -> None:
+    whole = member.db.read_bytes()
+    found = set()
+    for page in range(1, len(whole) // 4096):
+        member.db.write_bytes(whole[: page * 4096] + b"\xa5" * 4096 + whole[(page + 1) * 4096 :])
+        for words in (
+            ("members", "list"),
+            ("invoices", "list"),
+            ("stream", "checkin", "1", "--dry-run"),
+            ("db", "check"),
+        ):
+            status, err = inside(member.db, *words)
+            assert status in (0, 4, 6), (page, words, err)
+            assert "Traceback" not in err
+            found.add((words[1], status))
+    assert ("list", 6) in found
+    assert found & {("check", 4), ("check", 6)}
+
+
+def test_another_schema_is_named_with_the_way_out(program: Program) -> None:
+    program.sql("PRAGMA user_version = 0")
+    old = program.refused("members", "list")
+    assert (old["status"], old["code"]) == (6, "schema_old")
+    assert "db migrate" in old["hint"]
+    assert program.refused("members", "add", "a@b")["code"] == "schema_old"
+    assert program.refused("db", "init")["code"] == "schema_old"
+    program.sql("PRAGMA user_version = 999")
+    for words in (("members", "list"), ("members", "add", "a@b"), ("db", "migrate"), ("db", "info")):
+        new = program.refused(*words)
+        assert (new["status"], new["code"]) == (6, "schema_new")
+        assert "migrate" not in new["hint"]
+
+
+def anybody(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    """The program without root's power to write everywhere."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_ANYBODY, *words],
+        env=program.environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_what_may_not_be_written_is_refused_and_unchanged(member: Program, tmp_path: Path) -> None:
+    before = member.db.read_bytes()
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    closed = dataclasses.replace(member, db=folder / "streamctl.db")
+    shutil.copyfile(member.db, closed.db)
+    closed.db.chmod(0o400)
+    refused = anybody(closed, "members", "add", "a@b")
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert "can't be written" in refused.stderr
+    assert "Hint: " in refused.stderr
+    read = anybody(closed, "members", "list", "--format", "ids")
+    assert (read.returncode, read.stdout) in ((0, "1\n"), (6, ""))
+    folder.chmod(0o500)
+    for words in (("members", "list"), ("members", "add", "a@b"), ("db", "check"), ("db", "migrate")):
+        refused = anybody(closed, *words)
+        assert refused.returncode == 6 or (refused.returncode, words[1]) in ((0, "list"), (0, "check"))
+        assert "Traceback" not in refused.stderr
+    nowhere = anybody(dataclasses.replace(closed, db=folder / "new.db"), "db", "init")
+    assert (nowhere.returncode, nowhere.stdout) == (6, "")
+    assert "Permission denied" in nowhere.stderr
+    closed.db.chmod(0o000)
+    assert anybody(closed, "members", "list").returncode == 6
+    folder.chmod(0o700)
+    assert closed.db.read_bytes() == before
+    assert set(names(folder)) <= {"streamctl.db", "streamctl.db-wal", "streamctl.db-shm"}
+
+
+NAMES = ("with space.db", "what?.db", "a#b.db", "100%.db", "%41.db", "it's.db", 'say "x".db', "two\nlines.db")
+MORE_NAMES = (
+    "Zoë-😀.db",
+    "a&b;c=d?mode=ro.db",
+    "-dash.db",
+    "\\back.db",
+    ":memory:",
+    "file:x.db",
+    "~tilde.db",
+    "\x1b[31m.db",
+)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *MORE_NAMES])
+def test_any_name_of_a_file_is_only_a_name(inside: Callable[..., Any], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name.removesuffix(".db")
+    db = folder / name
+    status, err = inside(db, "members", "list")
+    assert status == 6
+    assert all(character.isprintable() for character in err.replace("\n", ""))
+    assert inside(db, "db", "init", "--timezone", "UTC") == (0, "")
+    assert inside(db, "members", "add", "a@b") == (0, "")
+    assert inside(db, "db", "check", "--format", "json")[0] == 0
+    assert names(folder) == [name]
+    assert names(tmp_path).count(folder.name) == 1
+    connection = sqlite3.connect(db.absolute().as_uri(), uri=True)
+    assert connection.execute("SELECT email FROM user").fetchall() == [("a@b",)]
+    connection.close()
+
+
+def test_a_new_database_is_its_owners_alone(inside: Callable[..., Any], tmp_path: Path) -> None:
+    db = tmp_path / "one" / "two" / "streamctl.db"
+    before = os.umask(0)
+    try:
+        assert inside(db, "db", "init")[0] == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(db.stat().st_mode) == 0o600
+    assert stat.S_IMODE(db.parent.stat().st_mode) == 0o700
+    assert names(db.parent) == ["streamctl.db"]
+    assert stat.S_IMODE(db.parent.parent.stat().st_mode) == 0o700, "every new folder"
+
+
+def test_a_link_to_the_database_is_the_database(member: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "link.db").symlink_to(member.db)
+    linked = dataclasses.replace(member, db=folder / "link.db")
+    linked.ok("members", "add", "second@example.com")
+    assert [row["id"] for row in member.ok("members", "list")] == [1, 2]
+    assert names(folder) == ["link.db"], "its log stands beside the file, not beside the link"
+    again = linked.ok("db", "init")
+    assert again["created"] is False
+
+
+@contextlib.contextmanager
+def locked(db: Path) -> Iterator[None]:
+    """Another program in the middle of a write."""
+    other = sqlite3.connect(db, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
+
+
+def test_a_busy_database_is_5_and_nothing_is_done(member: Program, inside: Callable[..., Any]) -> None:
+    before = member.books()
+    with locked(member.db):
+        for words in (("members", "add", "a@b"), ("stream", "checkin", "1"), ("db", "set", "payment_days", "3")):
+            status, err = inside(member.db, "--timeout", "0.05", *words)
+            assert status == 5, err
+            assert "0.05 s" in err
+            assert "--timeout" in err
+        for words in (("members", "list"), ("db", "check"), ("db", "dump"), ("db", "init")):
+            assert inside(member.db, "--timeout", "0.05", *words)[0] == 0, "readers don't wait for a writer"
+        assert inside(member.db, "--timeout", "0.05", "db", "migrate")[0] in (0, 5)
+        error = member.refused("--timeout", "0", "stream", "checkin", 1)
+        assert (error["status"], error["code"]) == (5, "busy")
+    assert member.books() == before
+    assert inside(member.db, "--timeout", "0.05", "stream", "checkin", "1") == (0, "")
+
+
+def test_an_interrupt_while_waiting_is_130_and_nothing_is_done(member: Program) -> None:
+    before = member.books()
+    with locked(member.db):
+        process = subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "streamctl", "--timeout", "60", "stream", "checkin", "1"],
+            env=member.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        for line in process.stderr:  # the last module before the transaction, so the wait has begun
+            if b"streamctl.services.streaming" in line:
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        said = [line for line in err.decode().splitlines() if not line.startswith("import time:")]
+        assert (process.returncode, out) == (130, b"")
+        assert len(said) == 1
+        assert "Traceback" not in said[0]
+    assert member.books() == before
