@@ -44,6 +44,10 @@ class StreamctlError(Exception):
         self.hint = hint
         self.details = details
 
+    def told(self) -> dict[str, Any]:
+        """The error as JSON values."""
+        return {"code": self.code, "message": self.message, "hint": self.hint or None, "details": self.details}
+
 
 # --- 2: wrong usage, or a value that can't be read
 
@@ -106,8 +110,9 @@ class NoMembership(Refused):
     code = "no_membership"
 
     def __init__(self, member: int) -> None:
+        suggestion = f"streamctl members enroll {member}"
         super().__init__(
-            f"Member {member} has no membership.", f"Give one with: streamctl members enroll {member}", member=member
+            f"Member {member} has no membership.", f"Give one with: {suggestion}", member=member, suggestion=suggestion
         )
 
 
@@ -115,12 +120,14 @@ class MembershipCancelled(Refused):
     code = "membership_cancelled"
 
     def __init__(self, member: int, cancelled_on: str | None) -> None:
+        suggestion = f"streamctl members reactivate {member}"
         since = f" on {cancelled_on}" if cancelled_on else ""
         super().__init__(
             f"The membership of member {member} was cancelled{since}.",
-            f"Take it up again with: streamctl members reactivate {member}",
+            f"Take it up again with: {suggestion}",
             member=member,
             cancelled_on=cancelled_on,
+            suggestion=suggestion,
         )
 
 
@@ -128,11 +135,13 @@ class MembershipNotStarted(Refused):
     code = "membership_not_started"
 
     def __init__(self, member: int, start_date: str) -> None:
+        suggestion = f"streamctl members update {member} --start today"
         super().__init__(
             f"The membership of member {member} begins on {start_date}.",
-            f"Begin it earlier with: streamctl members update {member} --start today",
+            f"Begin it earlier with: {suggestion}",
             member=member,
             start_date=start_date,
+            suggestion=suggestion,
         )
 
 
@@ -140,11 +149,13 @@ class MembershipExpired(Refused):
     code = "membership_expired"
 
     def __init__(self, member: int, end_date: str) -> None:
+        suggestion = f"streamctl members renew {member}"
         super().__init__(
             f"The membership of member {member} ended on {end_date} (that day is not included).",
-            f"Renew it with: streamctl members renew {member}",
+            f"Renew it with: {suggestion}",
             member=member,
             end_date=end_date,
+            suggestion=suggestion,
         )
 
 
@@ -153,15 +164,17 @@ class NoCredits(Refused):
 
     def __init__(self, member: int, limit: int, open_streams: int) -> None:
         held = f"{counted(open_streams, 'open stream')} hold{'s' if open_streams == 1 else ''}"
+        raised = f"streamctl members update {member} --credits {max(limit, open_streams) + 1}"
+        suggestion = f"streamctl stream takeover {member} --oldest" if 0 < open_streams <= limit else raised
         super().__init__(
             f"Member {member} has no credit free: {held} all {limit}."
             if limit
             else f"Member {member} has no credit: the limit is 0.",
-            f"See them with: streamctl stream list --member {member}; "
-            f"raise the limit with: streamctl members update {member} --credits {max(limit, open_streams) + 1}",
+            f"Look closer with: streamctl stream why {member}; mend it with: {suggestion}",
             member=member,
             credit_limit=limit,
             open_streams=open_streams,
+            suggestion=suggestion,
         )
 
 
@@ -173,6 +186,23 @@ class NoOpenStream(Refused):
             f"Member {member} has no open stream to check out.",
             f"See the closed ones with: streamctl stream list --all --member {member}",
             member=member,
+        )
+
+
+class StreamLost(Refused):
+    """A sign of life from a stream that holds no credit any more."""
+
+    code = "stream_lost"
+
+    def __init__(self, stream: int, member: int, reason: str, since: str) -> None:
+        words = {"checkout": "was checked out", "expired": "lost its lease", "takeover": "was taken over"}
+        super().__init__(
+            f"Stream {stream} of member {member} {words[reason]} at {since}: it holds no credit any more.",
+            f"Start a new one with: streamctl stream checkin {member}",
+            stream=stream,
+            member=member,
+            close_reason=reason,
+            since=since,
         )
 
 
@@ -215,6 +245,18 @@ class KeyConflict(Refused):
             "Repeat that request exactly, or take a new key.",
             key=key,
         )
+
+
+class RefusedBefore(Refused):
+    """The first refusal of an event that is played again, word for word."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(told["message"], told["hint"] or "", **told["details"])
+        self._told = told
+
+    def told(self) -> dict[str, Any]:
+        """The first refusal, marked as a replay."""
+        return {**self._told, "replayed": True}
 
 
 class InUse(Refused):
@@ -280,6 +322,20 @@ class BadData(Refused):
 
 class DatabaseExists(Refused):
     code = "database_exists"
+
+
+class EventsRefused(Refused):
+    """Some events of a batch were refused; their receipts have been written already."""
+
+    code = "events_refused"
+
+    def __init__(self, refused: int, played: int) -> None:
+        super().__init__(
+            f"{refused} of {counted(played, 'event')} {'was' if refused == 1 else 'were'} refused.",
+            "Each has its receipt, with its line and its error.",
+            refused=refused,
+            events=played,
+        )
 
 
 class FoundWrong(Refused):

@@ -55,6 +55,7 @@ def test_every_block_is_a_command_block_or_a_tour() -> None:
 def test_the_tour_prints_what_readme_shows(tmp_path: Path) -> None:
     steps = [step for block in blocks("console") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
     commands = [step.partition("\n")[0] for step in steps]
+    (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "streamctl"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamctl "$@"\n')

@@ -1,12 +1,12 @@
 """Where every refusal ends: one line on stderr (JSON when that was asked for) and an exit status."""
 
 import os
+import sys
 from collections.abc import Sequence
-from typing import Any
 
 import typer
 
-from streamctl.errors import StreamctlError, UsageError
+from streamctl.errors import OutputFailed, StreamctlError, UsageError
 from streamctl.output.writer import ClosedPipe, say
 
 INTERRUPTED = 130
@@ -19,6 +19,7 @@ def run(arguments: Sequence[str]) -> int:
 
     try:
         status = app(args=list(arguments), prog_name="streamctl", standalone_mode=False)
+        _flush()
     except StreamctlError as error:
         _debug(arguments)
         return tell(error, arguments)
@@ -31,8 +32,11 @@ def run(arguments: Sequence[str]) -> int:
         if closed.done:
             say("The change is done; its answer was not read to the end.")
         return CLOSED_PIPE
-    except BrokenPipeError:
-        return CLOSED_PIPE
+    except OSError as error:  # help and version are written by Typer itself
+        _debug(arguments)
+        if isinstance(error, BrokenPipeError):
+            return CLOSED_PIPE
+        return tell(OutputFailed(error.strerror or str(error), done=False), arguments)
     except Exception as error:  # noqa: BLE001 (the last resort, which is what a boundary is)
         _debug(arguments)
         name = f"{type(error).__name__}: {error}".strip(": ")
@@ -44,6 +48,11 @@ def run(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 class _Unexpected(StreamctlError):
     pass
 
@@ -53,9 +62,7 @@ def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
-        body: dict[str, Any] = {"code": error.code, "message": error.message}
-        body |= {"hint": error.hint or None, "details": error.details}
-        say(anything({"error": body}))
+        say(anything({"error": error.told()}))
     else:
         say(f"Error: {error.message}")
         if error.hint:

@@ -111,6 +111,10 @@ class Group:
         """A command whose answer has a format of its own."""
         return self._command(name, _file_options)
 
+    def follows(self, name: str) -> Callable[[Body], Body]:
+        """A command that goes on until it is stopped, on standard output alone."""
+        return self._command(name)
+
     def lists(self, name: str) -> Callable[[Body], Body]:
         """A command that lists; its function takes a `window` too."""
         return self._command(name, _window_options, _output_options)
@@ -172,8 +176,8 @@ def run(
 
     dry_run = options.get("dry_run", False)
     with opened(settings.path(), wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
-        format = chosen_format(options.get("format"), options["output"])
-        with sink(options["output"], store.owns, lambda: store.changed) as target:
+        format = chosen_format(options.get("format"), options.get("output"))
+        with sink(options.get("output"), store.owns, lambda: store.changed) as target:
             now = terms()
             brief = format == "table" or (format is None and target.terminal)
             desk = Desk(settings, now, settings.now(now.zone), dry_run, format, brief)
@@ -182,8 +186,9 @@ def run(
             answer = function(desk, **given)
             style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
             out.show(answer, target, style)
-    if isinstance(answer, Listing) and answer.refusal:
-        raise answer.refusal
+    refusal = answer.refusal() if isinstance(answer, Document) else isinstance(answer, Listing) and answer.refusal
+    if refusal:
+        raise refusal
 
 
 def found(function: Callable[..., Answer], settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:

@@ -75,6 +75,10 @@ class Desk(NamedTuple):
 
         typer.confirm(safe(question), abort=True, err=True)
 
+    def clock(self) -> datetime:
+        """The moment it is now, for a command that outlives the moment it began at."""
+        return self.settings.now(self.terms.zone)
+
     def note(self, text: str) -> None:
         """Say something beside the answer."""
         if not self.settings.quiet:

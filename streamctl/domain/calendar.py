@@ -103,7 +103,19 @@ def in_range(day: D) -> D:
 
 def written(at: datetime) -> str:
     """An instant as it is stored and shown: `2026-11-22T20:15:03Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat()[:19] + "Z"
+
+
+def as_day(stored: date | str | None) -> date | None:
+    """A stored day as a date, whichever way the driver gives it."""
+    return date.fromisoformat(stored) if isinstance(stored, str) else stored
+
+
+def as_instant(stored: datetime | str | None) -> datetime | None:
+    """A stored instant as an aware datetime in UTC, whichever way the driver gives it."""
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored and stored.astimezone(UTC)
 
 
 def local_day(at: datetime, zone: tzinfo) -> date:

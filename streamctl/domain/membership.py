@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date
-from typing import NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
-from streamctl.domain.calendar import months_on
+from streamctl.domain.calendar import months_on, written
 from streamctl.errors import (
     BadValue,
     MembershipCancelled,
@@ -38,6 +38,26 @@ class Standing(NamedTuple):
     def credits(self) -> int:
         """Free credits now."""
         return credits(self.credit_limit, self.open_streams)
+
+    def less_one(self) -> Standing:
+        """The standing with one stream fewer open."""
+        return self._replace(open_streams=self.open_streams - 1)
+
+
+class Holder(NamedTuple):
+    """An open stream, which holds one credit. Instants are UTC; `expires_at` is None without a lease."""
+
+    stream: int
+    device: str | None
+    opened_at: datetime
+    seen_at: datetime
+    expires_at: datetime | None
+
+    def told(self) -> dict[str, Any]:
+        """The holder as JSON values."""
+        return {
+            name: written(value) if isinstance(value, datetime) else value for name, value in self._asdict().items()
+        }
 
 
 def credits(limit: int, open_streams: int) -> int:

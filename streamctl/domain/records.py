@@ -7,12 +7,12 @@ each costs a tenth of a dataclass at start-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
 
-Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "lines", "json"]
+Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json"]
 
 
 class Column(NamedTuple):
@@ -61,9 +61,11 @@ class Listing(NamedTuple):
 
 
 class Document(NamedTuple):
-    """Text that is its own format, in parts."""
+    """Text that is its own format, in parts; `live` ones leave at once. What `refusal` returns in the end is raised."""
 
     parts: Iterable[str]
+    live: bool = False
+    refusal: Callable[[], StreamctlError | None] = lambda: None
     again: str = ""
 
 
@@ -145,5 +147,35 @@ RECEIPT = (
     Column("replayed", "bool"),
 )
 REPLAYED_CLOSE = (*RECEIPT, Column("close_reason"))
+TAKEOVER = (*RECEIPT, Column("taken_over", "id"))
+HEARTBEAT = (
+    Column("stream_id", "id"),
+    Column("seen_at", "instant"),
+    Column("expires_at", "instant"),
+    Column("replayed", "bool"),
+)
+
+WHY = (
+    Column("member", "id"),
+    Column("email"),
+    Column("allowed", "bool"),
+    Column("code"),
+    Column("state"),
+    Column("start_date", "date"),
+    Column("end_date", "date"),
+    Column("credit_limit", "int"),
+    Column("open_streams", "int"),
+    Column("credits", "int"),
+    Column("holders", "rows"),
+    Column("suggestion"),
+)
+HOLDER = (
+    Column("stream", "id"),
+    Column("device"),
+    Column("opened_at", "instant"),
+    Column("seen_at", "instant"),
+    Column("expires_at", "instant"),
+)
+NESTED = {"invoice_lines": LINE_IN_INVOICE, "holders": HOLDER}
 
 ENTITIES = {"member": MEMBER, "invoice": INVOICE, "line": LINE, "stream": STREAM}

@@ -12,9 +12,7 @@ from streamctl.errors import BadData, quoted
 def parse(data: bytes, name: str) -> Any:
     """The document in these bytes; decimals are exact. Raises BadData with the place."""
     try:
-        return json.loads(
-            data.decode("utf-8-sig"), parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_object
-        )
+        return _STRICT.decode(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadData(f"{name} is no UTF-8 at byte {error.start}.") from None
     except RecursionError:
@@ -43,3 +41,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {quoted(twice)} stands twice in one object")
     return found
+
+
+_STRICT = json.JSONDecoder(parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_object)

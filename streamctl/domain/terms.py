@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streamctl.domain import money
-from streamctl.domain.calendar import in_range, local_day, month_of, written
+from streamctl.domain.calendar import in_range, local_day, month_of, typed_duration, written
 from streamctl.domain.text import stored
 from streamctl.errors import BadValue, quoted
 
@@ -38,6 +38,13 @@ def _price(text: str) -> str:
     return f"{money.amount(text):f}"
 
 
+def _lease(text: str) -> str:
+    if text != NO_LEASE:
+        typed_duration(text)
+    return text
+
+
+NO_LEASE = "none"
 READERS: Mapping[str, Callable[[str], str]] = {
     "currency": money.currency,
     "timezone": _zone,
@@ -45,6 +52,7 @@ READERS: Mapping[str, Callable[[str], str]] = {
     "checkout_amount": _price,
     "payment_days": _days,
     "number_format": _number_format,
+    "lease": _lease,
 }
 DEFAULTS: Mapping[str, str] = {
     "currency": "USD",
@@ -53,11 +61,12 @@ DEFAULTS: Mapping[str, str] = {
     "checkout_amount": "0.00",
     "payment_days": "14",
     "number_format": "{month}-{seq:05}",
+    "lease": NO_LEASE,
 }
 
 
 class Terms(NamedTuple):
-    """The settings, read: amounts are decimals of the currency."""
+    """The settings, read: amounts are decimals of the currency; without a lease a stream lives until checked out."""
 
     currency: str
     zone: ZoneInfo
@@ -65,6 +74,7 @@ class Terms(NamedTuple):
     checkout_amount: Decimal
     payment_days: int
     number_format: str
+    lease: timedelta | None
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> Terms:
@@ -76,6 +86,7 @@ class Terms(NamedTuple):
             checkout_amount=Decimal(settings["checkout_amount"]),
             payment_days=int(settings["payment_days"]),
             number_format=settings["number_format"],
+            lease=None if settings["lease"] == NO_LEASE else typed_duration(settings["lease"]),
         )
 
     def minor(self, amount: Decimal) -> int:

@@ -9,6 +9,8 @@ from streamctl.errors import BadValue, quoted
 
 MOST = 255
 MOST_EMAIL = 254
+MOST_KEY = 200
+RESERVED = ("fee:", "refused:")  # a month's fee, and an event of a batch that was refused
 
 _UNSTORABLE = "[\x00\ud800-\udfff]"
 _IN_NO_EMAIL = r"[\x00-\x20\x7f-\xa0\ud800-\udfff]|\s"
@@ -24,11 +26,11 @@ def stored(text: str, what: str = "text", most: int = MOST) -> str:
 
 
 def key(text: str) -> str:
-    """A caller's key: one character to 255, and none of the system's own. Raises BadValue."""
-    if not stored(text, "key").strip():
+    """A caller's key: one character to 200, and none of the system's own. Raises BadValue."""
+    if not stored(text, "key", MOST_KEY).strip():
         raise BadValue("A key can't be empty.")
-    if text.startswith("fee:"):
-        raise BadValue(f"The key {quoted(text)} begins with fee:, which the monthly fees use; take another.")
+    if text.startswith(RESERVED):
+        raise BadValue(f"The key {quoted(text)} begins as the system's own do; take another.")
     return text
 
 

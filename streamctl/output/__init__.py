@@ -30,7 +30,7 @@ def show(answer: Answer | Document, sink: Sink, style: Style) -> None:
     with sink.guarded():
         try:
             if isinstance(answer, Document):
-                sink.write(answer.parts)
+                sink.write(answer.parts, live=answer.live)
             else:
                 _show(answer, sink, style)
         finally:  # what is read as it is written must let go of the database first

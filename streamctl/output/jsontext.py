@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from json import dumps
+from json.encoder import JSONEncoder
 from json.encoder import encode_basestring as quoted
 from re import Match
 from typing import Any
 
 from streamctl.domain import money
-from streamctl.domain.records import LINE_IN_INVOICE, Column, Kind, Listing
+from streamctl.domain.records import NESTED, Column, Kind, Listing
 from streamctl.output.safety import escaped
 from streamctl.output.values import plain
 
@@ -37,8 +37,6 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
             return "true" if stored else "false"
         case "ids":
             return f"[{', '.join(stored.split())}]"
-        case "lines":
-            return f"[{', '.join(record(LINE_IN_INVOICE, line, currency) for line in stored)}]"
         case "json":
             return anything(stored)
         case _:
@@ -48,7 +46,13 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
 def record(columns: tuple[Column, ...], row: tuple[Any, ...], currency: str) -> str:
     """One row as a JSON object on one line."""
     pairs = zip(columns, row, strict=True)
-    return "{" + ", ".join(f'"{column.name}": {value(v, column.kind, currency)}' for column, v in pairs) + "}"
+    return "{" + ", ".join(f'"{column.name}": {_cell(v, column, currency)}' for column, v in pairs) + "}"
+
+
+def _cell(stored: Any, column: Column, currency: str) -> str:
+    if column.kind == "rows":
+        return f"[{', '.join(record(NESTED[column.name], row, currency) for row in stored)}]"
+    return value(stored, column.kind, currency)
 
 
 def array(listing: Listing, currency: str) -> Iterator[str]:
@@ -68,4 +72,7 @@ def lines(listing: Listing, currency: str) -> Iterator[str]:
 
 def anything(values: Mapping[str, Any] | list[Any]) -> str:
     """Any JSON value on one line, as safe as the rest."""
-    return escaped(dumps(values, ensure_ascii=False, default=str), _escaped)
+    return escaped(_ENCODER.encode(values), _escaped)
+
+
+_ENCODER = JSONEncoder(ensure_ascii=False, default=str)

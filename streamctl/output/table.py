@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from streamctl.domain.records import LINE_IN_INVOICE, Listing, Record
+from streamctl.domain.records import NESTED, Listing, Record
 from streamctl.output.safety import safe
 from streamctl.output.values import spoken
 
@@ -32,10 +32,11 @@ def print_record(record: Record, currency: str, file: IO[str]) -> None:
     table.add_column(overflow="fold")
     below = None
     for column, value in zip(record.columns, record.row, strict=True):
-        if column.kind == "lines":
-            columns = tuple(c for c in LINE_IN_INVOICE if c.brief)
-            kept = [i for i, c in enumerate(LINE_IN_INVOICE) if c.brief]
-            below = Listing(columns, [tuple(line[i] for i in kept) for line in value]) if value else None
+        if column.kind == "rows":
+            nested = NESTED[column.name]
+            kept = [position for position, c in enumerate(nested) if c.brief]
+            rows = [tuple(row[position] for position in kept) for row in value]
+            below = Listing(tuple(nested[position] for position in kept), rows) if value else None
         else:
             table.add_row(column.name, Text(safe(spoken(value, column.kind, currency))))
     _print(table, file)

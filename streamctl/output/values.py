@@ -21,8 +21,8 @@ def plain(value: Any, kind: Kind, currency: str) -> str:
             return written(value) if isinstance(value, datetime) else str(value)
         case "bool":
             return "true" if value else "false"
-        case "lines":
-            return " ".join(str(line[0]) for line in value)
+        case "rows":
+            return " ".join(str(row[0]) for row in value)
         case "json":
             from json import dumps
 

@@ -31,9 +31,12 @@ class Sink:
         self.again = ""
         self._done = done
 
-    def write(self, parts: Iterable[str]) -> None:
-        """Write the parts as they come."""
-        self.file.writelines(parts)
+    def write(self, parts: Iterable[str], *, live: bool = False) -> None:
+        """Write the parts as they come; `live` ones leave at once."""
+        for part in parts:
+            self.file.write(part)
+            if live:
+                self.file.flush()
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

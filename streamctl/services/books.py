@@ -12,40 +12,59 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import BelowZero, InvoiceClosed
 from streamctl.store.database import violated
 from streamctl.store.models import Invoice, InvoiceLine
+from streamctl.store.prepared import Prepared, slot
+from streamctl.store.records import IS_OPEN
 
-IS_OPEN = (Invoice.status == invoices.OUTSTANDING) & Invoice.issued_at.is_null()
+_open_invoice = Prepared(
+    lambda: Invoice.select(Invoice.id).where(
+        (Invoice.user == slot("user")) & (Invoice.month == slot("month")) & IS_OPEN
+    )
+)
+_add_invoice = Prepared(
+    lambda: Invoice.insert(
+        {
+            Invoice.user: slot("user"),
+            Invoice.date: slot("date"),
+            Invoice.month: slot("month"),
+            Invoice.description: slot("description"),
+            Invoice.status: invoices.OUTSTANDING,
+            Invoice.amount: 0,
+        }
+    ).returning(Invoice.id)
+)
+_add_line = Prepared(
+    lambda: InvoiceLine.insert(
+        {
+            InvoiceLine.invoice: slot("invoice"),
+            InvoiceLine.amount: slot("amount"),
+            InvoiceLine.description: slot("description"),
+            InvoiceLine.kind: slot("kind"),
+            InvoiceLine.key: slot("key"),
+        }
+    ).returning(InvoiceLine.id)
+)
 
 
 def open_invoice(user: int, month: str) -> int | None:
     """The id of the user's open invoice of that month; there is one at most."""
-    found = Invoice.select(Invoice.id).where((Invoice.user == user) & (Invoice.month == month) & IS_OPEN)
-    return found.scalar()  # type: ignore[no-any-return]
+    return next((int(invoice) for (invoice,) in _open_invoice(user=user, month=month)), None)
 
 
 def add_invoice(user: int, day: date, description: str | None = None) -> int:
     """A new open invoice of the user for that day's month; its id. Raises IntegrityError where one is open."""
     month = month_of(day)
     text = invoices.description(month) if description is None else description
-    return int(
-        Invoice.insert(
-            user=user, date=day, month=month, description=text, status=invoices.OUTSTANDING, amount=0
-        ).execute()
-    )
-
-
-def this_months_invoice(user: int, today: date) -> int:
-    """The user's open invoice of the month it is, made if it is missing; its id."""
-    return open_invoice(user, month_of(today)) or add_invoice(user, today)
+    ((invoice,),) = _add_invoice(user=user, date=day.isoformat(), month=month, description=text)
+    return int(invoice)
 
 
 def add_line(invoice: int, amount: int, kind: str, description: str, key: str | None = None) -> int:
     """A new line (minor units, signed); its id. The invoice's amount follows by itself. Raises BelowZero."""
     try:
-        return int(
-            InvoiceLine.insert(invoice=invoice, amount=amount, kind=kind, description=description, key=key).execute()
-        )
+        ((line,),) = _add_line(invoice=invoice, amount=amount, kind=kind, description=description, key=key)
     except IntegrityError as error:
         raise below_zero_or(error, invoice) from error
+    return int(line)
 
 
 def below_zero_or(error: IntegrityError, invoice: int) -> Exception:
@@ -53,9 +72,10 @@ def below_zero_or(error: IntegrityError, invoice: int) -> Exception:
     return BelowZero(invoice) if violated(error) == "below_zero" else error
 
 
-def charge(terms: Terms, user: int, today: date, kind: str) -> tuple[int, int]:
-    """Put the system's check-in or check-out line on this month's open invoice; the ids of invoice and line."""
-    invoice = this_months_invoice(user, today)
+def charge(terms: Terms, user: int, today: date, kind: str, invoice: int | None) -> tuple[int, int]:
+    """Put the system's check-in or check-out line on the month's open invoice, made if it is none; both ids."""
+    if invoice is None:
+        invoice = add_invoice(user, today)
     price, text = {
         invoices.CHECKIN: (terms.checkin_amount, invoices.CHECKIN_TEXT),
         invoices.CHECKOUT: (terms.checkout_amount, invoices.CHECKOUT_TEXT),

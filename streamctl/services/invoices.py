@@ -15,7 +15,6 @@ from streamctl.domain.records import Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import InvoiceClosed, LineBound, MonthTaken, NotFound, TooMuch
 from streamctl.services.books import (
-    IS_OPEN,
     add_invoice,
     add_line,
     below_zero_or,
@@ -25,7 +24,7 @@ from streamctl.services.books import (
 from streamctl.store.database import transactional, violated
 from streamctl.store.lookups import AT_ONCE, MemberRef, member_id, present
 from streamctl.store.models import Invoice, InvoiceLine
-from streamctl.store.records import fetched, invoice_with_lines
+from streamctl.store.records import IS_OPEN, fetched, invoice_with_lines
 
 
 @transactional

@@ -25,7 +25,9 @@ def change(now: Terms, key: str, value: str) -> Record:
     wanted = Terms.of({**settings(), key: stored})
     for amount in (wanted.checkin_amount, wanted.checkout_amount):
         money.minor_units(amount, wanted.currency)
-    Setting.update(value=stored).where(Setting.key == key).execute()
+    Setting.insert(key=key, value=stored).on_conflict(
+        conflict_target=[Setting.key], update={Setting.value: stored}
+    ).execute()
     return Record(SETTING, (key, stored))
 
 

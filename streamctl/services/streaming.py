@@ -1,23 +1,23 @@
-"""Check-in and check-out: a credit taken and given back, each with its line on the month's invoice."""
+"""Check-in, check-out and takeover: a credit taken, given back, or passed on, each with its line on the invoice."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from peewee import JOIN
-
 from streamctl.domain import invoices, membership
-from streamctl.domain.calendar import written
-from streamctl.domain.records import RECEIPT, REPLAYED_CLOSE, Listing, Record
+from streamctl.domain.calendar import month_of, written
+from streamctl.domain.records import RECEIPT, REPLAYED_CLOSE, TAKEOVER, Column, Listing, Record
 from streamctl.domain.terms import Terms
-from streamctl.errors import KeyConflict, NoOpenStream, NotFound, TimeOrder, quoted
+from streamctl.errors import KeyConflict, NoOpenStream, NotFound, Refused, TimeOrder, quoted
 from streamctl.services.books import charge
 from streamctl.services.requests import remember, replay
-from streamctl.store.database import ID_MOST, transactional, tuples
+from streamctl.store import streams
+from streamctl.store.database import transactional
 from streamctl.store.lookups import MemberRef, find_member, id_in, member_id
-from streamctl.store.models import InvoiceLine, Membership, Stream, User
-from streamctl.store.records import is_open, open_streams
+from streamctl.store.models import InvoiceLine
+from streamctl.store.streams import Lease, Situation
 
 
 @transactional
@@ -32,32 +32,19 @@ def check_in(
 ) -> Record:
     """Open a stream of the member and charge it; the receipt.
 
-    A repeated `ref` answers with the first receipt. Raises KeyConflict, NotFound, NoMembership, MembershipCancelled,
-    MembershipNotStarted, MembershipExpired, NoCredits; nothing has changed then.
+    Without `lease` the database's own holds. A repeated `ref` answers with the first receipt. Raises KeyConflict,
+    NotFound, NoMembership, MembershipCancelled, MembershipNotStarted, MembershipExpired, NoCredits; nothing has
+    changed then.
     """
-    parameters = {
-        "member": _asked(member),
-        "device": device,
-        "lease": int(lease.total_seconds()) if lease else None,
-    }
-    if first := replay(ref, "checkin", parameters):
+    today, asked = terms.today(at), _asked(member)
+    parameters = {"member": asked, "device": device, "lease": _seconds(lease)}
+    found = _look_up(asked, at, today, ref)
+    if (found is None or found.key_used) and (first := replay(ref, "checkin", parameters)):
         return _receipt(first, replayed=True)
-    user = member_id(member)
-    _write_down_run_out(user, at)
-    standing = standing_of(user, at)
-    if refused := membership.refusal(standing, terms.today(at)):
-        raise refused
-    invoice, line = charge(terms, user, terms.today(at), invoices.CHECKIN)
-    stream = Stream.insert(
-        user=user,
-        ref=ref,
-        device=device,
-        opened_at=at,
-        seen_at=at,
-        expires_at=at + lease if lease else None,
-        checkin_line=line,
-    ).execute()
-    receipt = _numbers(invoice, line, stream, standing.credits - 1)
+    user, (standing, invoice, _) = _must_be_there(member, asked, found)
+    if refused := membership.refusal(standing, today):
+        raise _explained(refused, user, at)
+    receipt = _open(terms, standing, invoice, at, ref=ref, device=device, lease=lease)
     remember(ref, "checkin", user, parameters, receipt, at)
     return _receipt(receipt)
 
@@ -71,15 +58,16 @@ def check_out(
     A stream that is closed already answers as a replay with its `close_reason`. Raises KeyConflict, NotFound,
     NoOpenStream, TimeOrder.
     """
-    parameters = {"member": _asked(member)}
-    if first := replay(ref, "checkout", parameters):
+    today, asked = terms.today(at), _asked(member)
+    parameters = {"member": asked}
+    found = _look_up(asked, at, today, ref, closes=True)
+    if (found is None or found.key_used) and (first := replay(ref, "checkout", parameters)):
         return _receipt(first, replayed=True)
-    user = member_id(member)
-    _write_down_run_out(user, at)
-    found = _named(user, stream, ref) if stream is not None or ref is not None else _oldest(user, at)
-    if found.closed_at is not None:
-        return _closed_before(found, at)
-    receipt = _close(terms, found, at)
+    user, (standing, invoice, _) = _must_be_there(member, asked, found)
+    closing = _named(user, stream, ref) if stream is not None or ref is not None else _oldest(user, at)
+    if closing.closed_at is not None:
+        return _closed_before(closing, standing.credits)
+    receipt = _close(terms, closing, standing, invoice, at)
     remember(ref, "checkout", user, parameters, receipt, at)
     return _receipt(receipt)
 
@@ -87,28 +75,50 @@ def check_out(
 @transactional
 def check_out_all(terms: Terms, member: MemberRef, *, at: datetime) -> Listing:
     """Close every open stream of the member, the oldest first; a receipt each. Raises NotFound, TimeOrder."""
-    user = member_id(member)
-    _write_down_run_out(user, at)
-    receipts = [_receipt(_close(terms, stream, at)) for stream in list(_open(user, at))]
+    asked = _asked(member)
+    user, (standing, invoice, _) = _must_be_there(member, asked, _look_up(asked, at, terms.today(at), None))
+    receipts = []
+    for stream in streams.open_of(user, at):
+        receipts.append(_receipt(_close(terms, stream, standing, invoice, at)))
+        standing, invoice = standing.less_one(), receipts[-1].value("invoice_id")
     return Listing(RECEIPT, [receipt.row for receipt in receipts])
 
 
-def standing_of(user: int, at: datetime) -> membership.Standing:
-    """What decides whether the user may stream at that instant."""
-    found = (
-        User.select(
-            Membership.state,
-            Membership.start_date,
-            Membership.end_date,
-            Membership.cancelled_on,
-            Membership.credit_limit,
-            open_streams(User.id, at),
-        )
-        .join(Membership, JOIN.LEFT_OUTER, on=(Membership.user == User.id))
-        .where(User.id == user)
-    )
-    state, start, end, cancelled_on, limit, held = next(tuples(found))
-    return membership.Standing(user, state, start, end, cancelled_on, limit or 0, held)
+@transactional
+def take_over(
+    terms: Terms,
+    member: MemberRef,
+    *,
+    at: datetime,
+    stream: int | None = None,
+    ref: str | None = None,
+    device: str | None = None,
+    lease: timedelta | None = None,
+) -> Record:
+    """Close one open stream of the member, the named or the oldest, and open another with its credit; the receipt.
+
+    The stream that is taken over bears no check-out line. A repeated `ref` answers with the first receipt. Raises
+    what `check_in` raises, and NoOpenStream, TimeOrder.
+    """
+    today, asked = terms.today(at), _asked(member)
+    parameters = {"member": asked, "stream": stream, "device": device, "lease": _seconds(lease)}
+    found = _look_up(asked, at, today, ref)
+    if (found is None or found.key_used) and (first := replay(ref, "takeover", parameters)):
+        return _receipt(first, replayed=True, columns=TAKEOVER)
+    user, (standing, invoice, _) = _must_be_there(member, asked, found)
+    closing = _named(user, stream, None) if stream is not None else None
+    if closing is not None and closing.closed_at is not None:
+        raise NoOpenStream(user)
+    after = standing.less_one()
+    if membership.refusal(after, today) and (refused := membership.refusal(standing, today)):
+        raise _explained(refused, user, at)
+    closing = closing or _oldest(user, at)
+    _must_not_run_backwards(closing, at)
+    streams.close(closing.id, at, "takeover", None)
+    receipt = _open(terms, after, invoice, at, ref=ref, device=device, lease=lease)
+    receipt["taken_over"] = closing.id
+    remember(ref, "takeover", user, parameters, receipt, at)
+    return _receipt(receipt, columns=TAKEOVER)
 
 
 def _asked(member: MemberRef) -> int | None:
@@ -116,67 +126,101 @@ def _asked(member: MemberRef) -> int | None:
     return id_in(member) or find_member(member)
 
 
-def _write_down_run_out(user: int, at: datetime) -> None:
-    """Close the user's streams whose lease has run out, as of the moment it did. They bear no line."""
-    Stream.update(closed_at=Stream.expires_at, close_reason="expired").where(
-        (Stream.user == user) & Stream.closed_at.is_null() & (Stream.expires_at <= at)
-    ).execute()
+def _seconds(lease: timedelta | None) -> int | None:
+    return int(lease.total_seconds()) if lease else None
 
 
-def _open(user: int, at: datetime) -> Any:
-    return Stream.select().where((Stream.user == user) & is_open(at)).order_by(Stream.opened_at, Stream.id)
+def _look_up(
+    asked: int | None, at: datetime, today: date, key: str | None, *, closes: bool = False
+) -> Situation | None:
+    return None if asked is None else streams.look_up(asked, at, month_of(today), key, closes=closes)
 
 
-def _oldest(user: int, at: datetime) -> Stream:
-    found = _open(user, at).first()
-    if found is None:
+def _must_be_there(member: MemberRef, asked: int | None, found: Situation | None) -> tuple[int, Situation]:
+    """The member's id and situation. Raises NotFound, with what looks alike."""
+    if asked is None or found is None:
+        member_id(member)
+        raise NotFound("member", [member])
+    return asked, found
+
+
+def _explained(refused: Refused, user: int, at: datetime) -> Refused:
+    """The refusal with what `stream why` would say in its details."""
+    holders = [holder.told() for holder in streams.holders_of(user, at)]
+    refused.details |= {"allowed": False, "code": refused.code, "holders": holders}
+    return refused
+
+
+def _open(
+    terms: Terms,
+    standing: membership.Standing,
+    invoice: int | None,
+    at: datetime,
+    *,
+    ref: str | None,
+    device: str | None,
+    lease: timedelta | None,
+) -> dict[str, Any]:
+    """Open a stream with its line; the numbers of its receipt."""
+    user = standing.member
+    invoice, line = charge(terms, user, terms.today(at), invoices.CHECKIN, invoice)
+    lease = lease or terms.lease
+    stream = streams.insert(user, at, line, ref=ref, device=device, expires_at=at + lease if lease else None)
+    return _numbers(invoice, line, stream, standing.credits - 1)
+
+
+def _oldest(user: int, at: datetime) -> Lease:
+    found = streams.open_of(user, at)
+    if not found:
         raise NoOpenStream(user)
-    return found  # type: ignore[no-any-return]
+    return found[0]
 
 
-def _named(user: int, stream: int | None, ref: str | None) -> Stream:
+def _named(user: int, stream: int | None, ref: str | None) -> Lease:
     """The stream with that id or ref, when it is the user's. Raises NotFound, KeyConflict."""
-    hint = f"See the member's streams with: streamctl stream list --all --member {user}"
-    found: Stream | None = None
-    if ref is not None:
-        found = Stream.get_or_none(Stream.ref == ref)
-        if found is not None and found.user_id != user:
-            raise KeyConflict(ref, f"checkin of member {found.user_id} at {written(found.opened_at)}")
-    elif stream is not None and stream <= ID_MOST:
-        found = Stream.get_or_none((Stream.id == stream) & (Stream.user == user))
-    if found is None:
+    found = streams.by_ref(ref) if ref is not None else streams.by_id(stream or 0)
+    if found is not None and found.user != user and ref is not None:
+        raise KeyConflict(ref, f"checkin with member {found.user} at {written(found.opened_at)}")
+    if found is None or found.user != user:
         name = quoted(ref) if ref is not None else stream
+        hint = f"See the member's streams with: streamctl stream list --all --member {user}"
         raise NotFound("stream", [f"{name} of member {user}"], hint)
     return found
 
 
-def _close(terms: Terms, stream: Stream, at: datetime) -> dict[str, Any]:
-    """Close the open stream at that instant, with its line. Raises TimeOrder."""
-    if at < stream.opened_at:
+def _must_not_run_backwards(stream: Lease, at: datetime) -> None:
+    """Raises TimeOrder when the stream is known to have been alive after that instant."""
+    if at < stream.seen_at:
         raise TimeOrder(
-            f"Stream {stream.id} was opened at {written(stream.opened_at)}, after {written(at)}.",
-            "Give a later --as-of.",
+            f"Stream {stream.id} was seen at {written(stream.seen_at)}, after {written(at)}.",
+            "Give a later time.",
             stream=stream.id,
             opened_at=written(stream.opened_at),
+            seen_at=written(stream.seen_at),
         )
-    invoice, line = charge(terms, stream.user_id, terms.today(at), invoices.CHECKOUT)
-    Stream.update(closed_at=at, close_reason="checkout", checkout_line=line, seen_at=max(at, stream.seen_at)).where(
-        Stream.id == stream.id
-    ).execute()
-    return _numbers(invoice, line, stream.id, standing_of(stream.user_id, at).credits)
 
 
-def _closed_before(stream: Stream, at: datetime) -> Record:
+def _close(
+    terms: Terms, stream: Lease, standing: membership.Standing, invoice: int | None, at: datetime
+) -> dict[str, Any]:
+    """Check the open stream out at that instant, with its line; the numbers of its receipt. Raises TimeOrder."""
+    _must_not_run_backwards(stream, at)
+    invoice, line = charge(terms, stream.user, terms.today(at), invoices.CHECKOUT, invoice)
+    streams.close(stream.id, at, "checkout", line)
+    return _numbers(invoice, line, stream.id, standing.less_one().credits)
+
+
+def _closed_before(stream: Lease, free: int) -> Record:
     """The answer for a stream that was closed before, whatever closed it."""
-    line = stream.checkout_line_id
+    line = stream.checkout_line
     invoice = InvoiceLine.select(InvoiceLine.invoice).where(InvoiceLine.id == line).scalar() if line else None
-    free = standing_of(stream.user_id, at).credits
     return Record(REPLAYED_CLOSE, (invoice, line, stream.id, free, True, stream.close_reason))
 
 
-def _numbers(invoice: int, line: int, stream: int, credits: int) -> dict[str, Any]:
-    return {"invoice_id": invoice, "invoice_line_id": line, "stream_id": stream, "credits": credits}
+def _numbers(invoice: int, line: int, stream: int, free: int) -> dict[str, Any]:
+    return {"invoice_id": invoice, "invoice_line_id": line, "stream_id": stream, "credits": free}
 
 
-def _receipt(numbers: dict[str, Any], *, replayed: bool = False) -> Record:
-    return Record(RECEIPT, (*(numbers[c.name] for c in RECEIPT[:-1]), replayed))
+def _receipt(numbers: Mapping[str, Any], *, replayed: bool = False, columns: tuple[Column, ...] = RECEIPT) -> Record:
+    values = {**numbers, "replayed": replayed}
+    return Record(columns, tuple(values[column.name] for column in columns))

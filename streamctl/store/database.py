@@ -11,7 +11,7 @@ from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from streamctl.domain.terms import Terms
+from streamctl.domain.terms import DEFAULTS, Terms
 from streamctl.errors import (
     Busy,
     CannotOpen,
@@ -56,6 +56,7 @@ class Store(peewee.SqliteDatabase):
         self.wait = wait
         self.dry_run = dry_run
         self.changed = False
+        self._connection: sqlite3.Connection
         super().__init__(f"{path.absolute().as_uri()}?mode={mode}", timeout=wait, uri=True, pragmas=_PRAGMAS)
 
     def begin(self, lock_type: str | None = None) -> None:
@@ -86,12 +87,20 @@ class Store(peewee.SqliteDatabase):
         return is_part_of(self.path, path)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement; its rows."""
-        return list(self.execute_sql(sql, parameters))  # type: ignore[no-untyped-call]
+        """Run one statement by its text; its rows. Raises Peewee's errors."""
+        try:
+            return self.driver().execute(sql, parameters).fetchall()
+        except sqlite3.Error:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                raise
 
     def driver(self) -> sqlite3.Connection:
         """The driver's own connection."""
-        return self.connection()  # type: ignore[no-any-return, no-untyped-call]
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self._connection = connection = super()._connect()  # type: ignore[misc]
+        return connection  # type: ignore[no-any-return]
 
     def schema(self) -> int:
         """The schema version in the file."""
@@ -200,6 +209,25 @@ def write(body: Callable[[Terms], T]) -> T:
     return result[0]
 
 
+def changes() -> int:
+    """How many rows this connection has changed so far."""
+    return current().driver().total_changes
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """Inside a write transaction: what the block changed is taken back when it raises."""
+    store = current()
+    store.run("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        store.run("ROLLBACK TO part")
+        raise
+    finally:
+        store.run("RELEASE part")
+
+
 @contextmanager
 def snapshot() -> Iterator[None]:
     """One consistent view of the database for several reads."""
@@ -235,7 +263,9 @@ def transactional(body: Callable[Concatenate[Terms, P], T]) -> Verb[P, T]:
 
 def settings() -> dict[str, str]:
     """The stored settings."""
-    return {key: value for key, value in tuples(models.Setting.select(models.Setting.key, models.Setting.value))}
+    # The defaults stand for a setting that is younger than the database.
+    stored = tuples(models.Setting.select(models.Setting.key, models.Setting.value))
+    return {**DEFAULTS, **{key: value for key, value in stored}}
 
 
 def terms() -> Terms:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from peewee import Field
 
-from streamctl.domain.calendar import written
+from streamctl.domain.calendar import as_day, as_instant, written
 
 if TYPE_CHECKING:  # generic in Peewee's stubs alone
     AnyField = Field[Any]
@@ -26,7 +26,7 @@ class DayField(AnyField):
 
     def python_value(self, value: date | str | None) -> date | None:
         """A date, whichever way the driver gives it."""
-        return date.fromisoformat(value) if isinstance(value, str) else value
+        return as_day(value)
 
 
 class InstantField(AnyField):
@@ -40,4 +40,4 @@ class InstantField(AnyField):
 
     def python_value(self, value: datetime | str | None) -> datetime | None:
         """An aware datetime, whichever way the driver gives it."""
-        return datetime.fromisoformat(value) if isinstance(value, str) else value and value.astimezone(UTC)
+        return as_instant(value)

@@ -11,7 +11,7 @@ from program import Program
 
 INFO = (
     "path engine engine_version migrations schema bytes members memberships invoices lines streams open_streams "
-    "currency timezone checkin_amount checkout_amount payment_days number_format"
+    "currency timezone checkin_amount checkout_amount payment_days number_format lease"
 ).split()
 
 

@@ -124,3 +124,17 @@ def test_closed_standard_error_and_input_hurt_nothing(member: Program) -> None:
     assert spoken(member, "members", "list", into="<&-") == (0, "")
     assert spoken(member, "members", "show", "9", into="2>&-")[0] == 3
     assert spoken(member, "members", "delete", "1", into="<&-")[0] == 2, "nobody to ask"
+
+
+def test_help_and_version_that_can_not_be_written_say_so(program: Program) -> None:
+    for words in (["--help"], ["--version"], ["members", "add", "--help"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "streamctl", *words],
+                env=program.environment,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert (done.returncode, done.stderr.decode().partition(":")[0]) == (1, "Error"), words
+        assert b"No space left" in done.stderr

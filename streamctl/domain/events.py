@@ -1,0 +1,160 @@
+"""Events of a batch: one line each, as JSON or as CSV, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from streamctl.domain import strictjson, text
+from streamctl.domain.calendar import typed_duration, typed_moment
+from streamctl.errors import BadData, BadValue, listed, quoted
+
+ACTIONS = ("checkin", "checkout", "heartbeat", "takeover")
+COLUMNS = ("action", "member", "ref", "stream", "device", "lease", "at")
+ALLOWED = {
+    "checkin": {"action", "at", "member", "ref", "device", "lease"},
+    "checkout": {"action", "at", "member", "ref", "stream"},
+    "heartbeat": {"action", "at", "member", "ref", "stream"},
+    "takeover": {"action", "at", "member", "ref", "stream", "device", "lease"},
+}
+
+
+class Event(NamedTuple):
+    """One event. `at` is None for now."""
+
+    action: str
+    member: str | None
+    ref: str | None
+    stream: int | None
+    device: str | None
+    lease: timedelta | None
+    at: datetime | None
+
+
+class Group(NamedTuple):
+    """How much goes into one transaction: so many events, and so much time at the most."""
+
+    most: int
+    longest: timedelta
+
+
+BY_COUNT = timedelta(milliseconds=500)  # other writers get their turn at least so often
+EVERY_THOUSAND = Group(1000, BY_COUNT)
+
+
+def group(text: str) -> Group:
+    """`1000` events, or `5s` of them. Raises BadValue."""
+    if text.isascii() and text.isdigit() and int(text[:10]) > 0 and len(text) < 10:
+        return Group(int(text), BY_COUNT)
+    try:
+        return Group(10**9, typed_duration(text))
+    except BadValue:
+        raise BadValue(f"{quoted(text)} is neither a number of events nor a duration, such as 1000 or 5s.") from None
+
+
+def from_json(line: bytes) -> Event:
+    """The event on a line of JSON Lines. Raises BadData, BadValue."""
+    found = strictjson.parse(line, "The line")
+    if not isinstance(found, dict):
+        raise BadData("The line is no JSON object.")
+    return read(found)
+
+
+def csv_reader(header: list[str]) -> Callable[[bytes], Event]:
+    """A reader of the lines below this CSV header. Raises BadData when it is none."""
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown or "action" not in header or len(set(header)) < len(header):
+        raise BadData(
+            f"{quoted(','.join(header))} is no header of events.",
+            f"The columns are {','.join(COLUMNS)}; action must be.",
+        )
+
+    def from_csv(line: bytes) -> Event:
+        cells = csv_cells(line)
+        if len(cells) != len(header):
+            raise BadData(f"The line has {len(cells)} cells; the header has {len(header)}.")
+        return read({name: cell for name, cell in zip(header, cells, strict=True) if cell != ""})
+
+    return from_csv
+
+
+def csv_header(line: bytes) -> list[str] | None:
+    """The names of the columns, when the line looks like the header of a CSV of events."""
+    try:
+        cells = csv_cells(line)
+    except BadData:
+        return None
+    return cells if set(cells) & set(COLUMNS) else None
+
+
+def csv_cells(line: bytes) -> list[str]:
+    """The cells of one line of CSV. Raises BadData."""
+    import csv
+
+    try:
+        rows = list(csv.reader([line.decode("utf-8-sig")], strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadData(f"The line is no CSV: {error}.") from None
+    return rows[0] if rows else []
+
+
+def read(values: Mapping[str, Any]) -> Event:
+    """The event that these values describe. Raises BadData, BadValue."""
+    action = values.get("action")
+    allowed = ALLOWED.get(action) if isinstance(action, str) else None
+    if allowed is None:
+        raise BadData(f"The action {quoted(action)} is none of {listed(ACTIONS)}.")
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given.keys() <= allowed:
+        wrong = [name for name in given if name not in allowed]
+        raise BadData(f"A {action} has no {listed(map(quoted, wrong))}.")
+    if action != "heartbeat" and "member" not in given:
+        raise BadData(f"A {action} needs a member.")
+    if action == "heartbeat" and ("stream" in given) == ("ref" in given):
+        raise BadData("A heartbeat needs a stream or a ref.")
+    if action == "checkout" and "stream" in given and "ref" in given:
+        raise BadData("A checkout takes a stream or a ref, not both.")
+    return Event(
+        str(action),
+        _member(given.get("member")),
+        _text(given, "ref", text.key),
+        _number(given.get("stream")),
+        _text(given, "device", text.stored),
+        _text(given, "lease", typed_duration),
+        _moment(given.get("at")),
+    )
+
+
+def _member(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value and text.stored(value, "member")
+    if type(value) is int and value >= 0:
+        return str(value)
+    raise BadData(f"The member {quoted(value)} is no id and no e-mail address.")
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return int(value)
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise BadData(f"The stream {quoted(value)} is no id.")
+
+
+def _text(given: Mapping[str, Any], name: str, reader: Callable[[str], Any]) -> Any:
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BadData(f"The {name} {quoted(value)} is no text.")
+    return reader(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    found = typed_moment(value) if isinstance(value, str) else None
+    if not isinstance(found, datetime):
+        raise BadValue(f"{quoted(value)} is no instant; write it like 2026-11-22T20:15:03Z.")
+    return found.replace(microsecond=0)

@@ -1,0 +1,152 @@
+"""`stream batch`: events in, receipts out, many in one transaction; a receipt leaves when its event is durable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from streamctl.domain.events import Event, Group
+from streamctl.domain.records import Record
+from streamctl.domain.terms import Terms
+from streamctl.errors import KeyConflict, NotFound, StreamctlError, quoted
+from streamctl.services import leases, streaming
+from streamctl.services.requests import any_refused, refused_before, remember_refusal
+from streamctl.store import streams
+from streamctl.store.database import changes, savepoint, write
+
+REMEMBERED = ("checkin", "checkout", "takeover")
+UNREADABLE, NOT_FOUND, REFUSED = 2, 3, 4  # the exit statuses that are an answer to one event
+
+
+class Line(NamedTuple):
+    """A line of input: its number, and the event on it or why it can't be read."""
+
+    number: int
+    event: Event | StreamctlError
+
+
+class Feed(Protocol):
+    """Where events come from."""
+
+    def take(self, *, wait: bool) -> Line | None:
+        """The next line; None at the end, and without `wait` also when none is there yet."""
+
+
+class Receipt(NamedTuple):
+    """What became of one line."""
+
+    number: int
+    action: str | None
+    outcome: Record | StreamctlError
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing came of it."""
+        return isinstance(self.outcome, StreamctlError)
+
+    def told(self) -> dict[str, Any]:
+        """The receipt as JSON values."""
+        if isinstance(self.outcome, StreamctlError):
+            return {"ok": False, "line": self.number, "error": self.outcome.told()}
+        values = zip((column.name for column in self.outcome.columns), self.outcome.row, strict=True)
+        return {"ok": True, "line": self.number, "action": self.action, **dict(values)}
+
+
+def play(feed: Feed, group: Group, *, clock: Callable[[], datetime], stop: bool = False) -> Iterator[list[Receipt]]:
+    """Play the events in their order; after each commit the receipts of what it made durable.
+
+    A transaction takes what is there and ends before it would wait for more, so that the write lock is never held
+    while waiting. `clock` is asked for events that have no time of their own. With `stop` the first refusal ends it.
+    Raises Busy; what was answered before stays.
+    """
+    while (first := feed.take(wait=True)) is not None:
+        playing = _Playing(feed, group, clock, stop, first)
+        try:
+            receipts = write(playing.all)
+        except _HalfDoneError:
+            playing.guarded = True
+            receipts = write(playing.all)
+        yield receipts
+        if stop and receipts[-1].refused:
+            return
+
+
+class _HalfDoneError(Exception):
+    """An event was refused after it had written something: its transaction must be played again, guarded."""
+
+
+class _Playing:
+    """One transaction's worth of events. Played again it plays the lines it has taken, and no other outcome is kept."""
+
+    def __init__(self, feed: Feed, group: Group, clock: Callable[[], datetime], stop: bool, first: Line) -> None:
+        self._feed, self._group, self._clock, self._stop = feed, group, clock, stop
+        self._taken = [first]
+        self._until = time.monotonic() + group.longest.total_seconds()
+        # A savepoint for each event costs a copy of each page it changes. Rules refuse before they write, so
+        # one is only needed when the database itself refuses half-way.
+        self.guarded = False
+        self._refused_before = True
+
+    def all(self, terms: Terms) -> list[Receipt]:
+        """Play what has been taken, then take and play what is there, up to the group's size."""
+        receipts: list[Receipt] = []
+        self._refused_before = any_refused()
+        while len(receipts) < len(self._taken) or self._take_another():
+            receipts.append(self._one(terms, self._taken[len(receipts)]))
+            if self._stop and receipts[-1].refused:
+                break
+        return receipts
+
+    def _take_another(self) -> bool:
+        if len(self._taken) >= self._group.most or time.monotonic() >= self._until:
+            return False
+        line = self._feed.take(wait=False)
+        if line is not None:
+            self._taken.append(line)
+        return line is not None
+
+    def _one(self, terms: Terms, line: Line) -> Receipt:
+        event = line.event
+        if isinstance(event, StreamctlError):
+            return Receipt(line.number, None, event)
+        # A dated event with a key is answered the same for ever, refusals too. One of now may be tried again.
+        named = event.at is not None and (event.ref is not None or event.stream is not None)
+        lasts = named and event.action in REMEMBERED
+        at = event.at or self._clock()
+        if lasts and self._refused_before and (before := refused_before(event, at)):
+            return Receipt(line.number, event.action, before)
+        written = changes()
+        try:
+            if not self.guarded:
+                return Receipt(line.number, event.action, _do(terms, event, at))
+            with savepoint():
+                return Receipt(line.number, event.action, _do(terms, event, at))
+        except StreamctlError as refused:
+            if refused.status not in (REFUSED, NOT_FOUND, UNREADABLE):
+                raise
+            if not self.guarded and changes() != written:
+                raise _HalfDoneError from None
+            if lasts and not isinstance(refused, KeyConflict):  # which is the same again by itself
+                remember_refusal(event, at, refused)
+                self._refused_before = True
+            return Receipt(line.number, event.action, refused)
+
+
+def _do(terms: Terms, event: Event, at: datetime) -> Record:
+    member = event.member or ""
+    match event.action:
+        case "checkin":
+            return streaming.check_in.body(terms, member, at=at, ref=event.ref, device=event.device, lease=event.lease)
+        case "checkout":
+            return streaming.check_out.body(terms, member, at=at, stream=event.stream, ref=event.ref)
+        case "takeover":
+            return streaming.take_over.body(
+                terms, member, at=at, stream=event.stream, ref=event.ref, device=event.device, lease=event.lease
+            )
+        case _:
+            found = streams.by_ref(event.ref) if event.ref is not None else streams.by_id(event.stream or 0)
+            if found is None:
+                raise NotFound("stream", [quoted(event.ref) if event.ref is not None else event.stream])
+            return leases.beat(found, at)

@@ -1,0 +1,185 @@
+"""`streamctl stream batch`: events in, a receipt for each out, and what becomes of the lines nobody can read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from program import Program
+from streams import codes, day, ends, enrol, event, lines, play
+
+RECEIPT = ["ok", "line", "action", "invoice_id", "invoice_line_id", "stream_id", "credits", "replayed"]
+GOOD = b'{"action": "checkin", "member": 1}'
+
+
+@pytest.fixture
+def bob(program: Program) -> Program:
+    """The program with bob, member 1, and eve, member 2, of three credits each."""
+    return enrol(program, "bob@example.com", "eve@example.com")
+
+
+def batch(program: Program, data: bytes, *words: object) -> tuple[int, list[dict[str, Any]], str]:
+    """Play these bytes; the exit status, the receipts and what was said beside them."""
+    answer = program("stream", "batch", "-", *words, stdin=data)
+    return answer.status, [json.loads(line) for line in answer.out.splitlines()], answer.err
+
+
+def test_every_action_has_its_receipt_key_by_key(bob: Program) -> None:
+    receipts = play(
+        bob,
+        event("checkin", "12:00", member=1, ref="a", device="tv", lease="5m"),
+        event("heartbeat", "12:01", ref="a"),
+        event("takeover", "12:02", member=1, ref="b"),
+        event("checkout", "12:03", member=1, ref="b"),
+        event("checkout", "12:04", member=1, ref="a"),
+        event("checkout", "12:04", member=1),
+    )
+    numbers: dict[str, object] = {"invoice_id": 1, "invoice_line_id": 1, "stream_id": 1, "credits": 2}
+    assert receipts[0] == {"ok": True, "line": 1, "action": "checkin", **numbers, "replayed": False}
+    assert [list(receipt) for receipt in receipts] == [
+        RECEIPT,
+        ["ok", "line", "action", "stream_id", "seen_at", "expires_at", "replayed"],
+        [*RECEIPT, "taken_over"],
+        RECEIPT,
+        [*RECEIPT, "close_reason"],
+        ["ok", "line", "error"],
+    ]
+    assert (receipts[1]["seen_at"], receipts[1]["expires_at"]) == (day("12:01"), day("12:06"))
+    assert (receipts[2]["taken_over"], receipts[4]["close_reason"]) == (1, "takeover")
+    assert (receipts[5]["ok"], receipts[5]["line"]) == (False, 6)
+    assert list(receipts[5]["error"]) == ["code", "message", "hint", "details"]
+    assert receipts[5]["error"]["code"] == "no_open_stream"
+
+
+def test_csv_says_what_json_lines_say(bob: Program) -> None:
+    events = [
+        event("checkin", "12:00", member=1, ref="a", device='a "big", tv', lease="1h"),
+        event("checkin", "12:00", member="EVE@example.com"),
+        event("heartbeat", "12:01", stream=2),
+        event("takeover", "12:02", member=1, stream=1, ref="b"),
+        event("checkout", "12:03", member=1),
+    ]
+    receipts = play(bob, *events)
+    columns = ("at", "lease", "device", "stream", "ref", "member", "action")
+    cells = [['"' + str(one.get(column, "")).replace('"', '""') + '"' for column in columns] for one in events]
+    text = "\r\n".join([",".join(columns), "", *(",".join(row) for row in cells)])
+    books = bob.books()
+    for table in ("stream", "request", "invoice_line", "invoice", "sqlite_sequence"):
+        bob.sql(f"DELETE FROM {table}")
+    status, found, _ = batch(bob, b"\xef\xbb\xbf" + text.encode())
+    assert status == 0
+    assert [{**receipt, "line": receipt["line"] - 2} for receipt in found] == receipts
+    again = bob.books()
+    assert {**again, "sqlite_sequence": []} == {**books, "sqlite_sequence": []}
+
+
+def test_a_line_nobody_can_read_is_refused_by_its_number_and_the_run_goes_on(bob: Program) -> None:
+    unreadable = [
+        *(b'{"action": "checkin", "member": 1', b'{"action": "checkin", "member": NaN}', b"[]", b"nonsense"),
+        *(b'{"action": "checkin", "member": 1, "member": 1}', b'{"action": "checkin", "member": 1, "x": 1}'),
+        *(b'{"action": "checkin", "member": 1.5}', b'{"action": "checkin", "member": 1, "ref": 7}'),
+        *(b'{"action": "checkin", "member": 1, "device": "\xff"}', b'{"action": "checkin", "member": 1, "lease": "5"}'),
+        *(b'{"action": "checkin", "member": 1, "device": "' + b"x" * 200_000 + b'"}', b"\xff\xfe\x00", b"[" * 60_000),
+        *(b'{"action": "dance", "member": 1}', b'{"member": 1}', b'{"action": "heartbeat"}'),
+        *(
+            b'{"action": "checkin", "member": 1, "at": "2026-11-22 12:00"}',
+            b'{"action": "checkin", "member": 1, "at": 5}',
+        ),
+        *(
+            b'{"action": "checkout", "member": 1, "stream": 1, "ref": "r"}',
+            b'{"action": "checkin", "member": "a\\u0000"}',
+        ),
+    ]
+    data = b"\n \n".join([GOOD, *unreadable, GOOD]) + b"\n"
+    status, receipts, err = batch(bob, data)
+    assert status == 4
+    assert [receipt["line"] for receipt in receipts] == list(range(1, 2 * len(unreadable) + 4, 2))
+    assert [receipt["ok"] for receipt in receipts] == [True, *[False] * len(unreadable), True]
+    assert {receipt["error"]["code"] for receipt in receipts[1:-1]} == {"bad_data", "bad_value"}
+    assert f"{len(unreadable)} of {len(receipts)} events" in err
+    assert len(ends(bob)) == 2
+
+
+def test_an_action_that_is_no_text_is_one_refused_line_like_any_other(bob: Program) -> None:
+    status, receipts, err = batch(bob, GOOD + b'\n{"action": ["checkin"], "member": 1}\n' + GOOD)
+    assert (status, [receipt["ok"] for receipt in receipts]) == (4, [True, False, True]), err
+
+
+def test_an_unreadable_first_line_of_json_lines_is_refused_like_any_other(bob: Program) -> None:
+    status, receipts, _ = batch(bob, b'{"action": \n' + GOOD)
+    assert (status, [receipt["ok"] for receipt in receipts]) == (4, [False, True])
+
+
+def test_a_csv_line_with_wrong_cells_is_refused_by_its_number(bob: Program) -> None:
+    data = b'action,member\ncheckin,1\ncheckin\ncheckin,1,tv\ncheckin,"1\ncheckin,\xff\n\ncheckin,1\n'
+    status, receipts, _ = batch(bob, data)
+    assert status == 4
+    assert [(receipt["line"], receipt["ok"]) for receipt in receipts] == [
+        *((2, True), (3, False), (4, False), (5, False), (6, False), (8, True)),
+    ]
+
+
+@pytest.mark.parametrize("header", [b"action,user", b"member,ref", b"action,action"])
+def test_a_csv_without_the_header_of_events_is_refused_whole(bob: Program, header: bytes) -> None:
+    books = bob.books()
+    status, receipts, err = batch(bob, header + b"\ncheckin,1\n")
+    assert (status, receipts) == (4, [])
+    assert err.startswith("Error: ")
+    assert bob.books() == books
+
+
+def test_stop_ends_the_run_at_the_first_refusal_and_keeps_what_was_before(bob: Program) -> None:
+    events = [event("checkin", "12:00", member=1), event("checkin", "12:00", member=9), event("checkin", member=2)]
+    status, receipts, _ = batch(bob, lines(*events), "--stop")
+    assert (status, codes(receipts)) == (4, ["ok", "not_found"])
+    assert list(ends(bob)) == [1]
+    status, receipts, _ = batch(bob, b"{\n" + lines(*events), "--stop", "--commit-every", 1)
+    assert (status, codes(receipts)) == (4, ["bad_data"])
+
+
+def test_without_refusals_it_ends_well_and_says_nothing_beside(bob: Program) -> None:
+    for data, count in ((GOOD, 1), (b"\n\n" + GOOD + b"\n\n", 1), (b"", 0), (b"\n \n", 0), (b"action,member\n", 0)):
+        status, receipts, err = batch(bob, data)
+        assert (status, len(receipts), err) == (0, count, ""), data
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["nowhere.jsonl"], ["-", "--commit-every", "0"], ["-", "--commit-every", "soon"], ["-", "--dry-run"], []),
+        pytest.param(["."], id="a folder"),
+    ],
+)
+def test_what_cannot_be_played_is_wrong_usage_and_changes_nothing(bob: Program, words: list[str]) -> None:
+    books = bob.books()
+    answer = bob("stream", "batch", *words, stdin=GOOD)
+    assert (answer.status, answer.out) == (2, ""), answer.err
+    assert bob.books() == books
+
+
+def test_an_event_without_a_time_happens_now_and_one_with_a_time_then(bob: Program) -> None:
+    play(bob, event("checkin", member=1), {**event("checkin", member=1), "at": "2026-11-22T10:00:00+01:00"})
+    assert bob.sql("SELECT opened_at FROM stream ORDER BY id") == [(day("12:00"),), (day("09:00"),)]
+
+
+def test_events_are_played_from_a_file_too_with_whatever_grouping(bob: Program) -> None:
+    events = [event("checkin", "12:00", member=2, ref=f"r{number}", device="d" * 200) for number in range(400)]
+    (bob.home / "events.jsonl").write_bytes(lines(*events).rstrip())
+    answer = bob("stream", "batch", "events.jsonl", "--commit-every", 7)
+    receipts = [json.loads(line) for line in answer.out.splitlines()]
+    assert answer.status == 4
+    assert codes(receipts) == ["ok"] * 3 + ["no_credits"] * 397
+    assert [receipt["line"] for receipt in receipts] == list(range(1, 401))
+    books = bob.books()
+    again = bob("stream", "batch", "events.jsonl", "--commit-every", "1s")
+    assert [receipt["line"] for receipt in map(json.loads, again.out.splitlines())] == list(range(1, 401))
+    assert bob.books() == books
+
+
+def test_a_refused_check_in_carries_what_why_would_say(bob: Program) -> None:
+    *_, refused = play(bob, *(event("checkin", "12:00", member=1) for _ in range(4)))
+    details = refused["error"]["details"]
+    assert (details["allowed"], details["code"]) == (False, "no_credits")
+    assert [holder["stream"] for holder in details["holders"]] == [1, 2, 3]
+    assert details["suggestion"] == bob.ok("stream", "why", 1)["suggestion"]
