@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from inside import Inside
 from program import NOW, ROOT, Answer, Program
 
 from streamctl.store.database import Store, opened
@@ -25,9 +26,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def nothing(tmp_path: Path) -> Program:
-    """The program where there is no database yet."""
-    return Program(tmp_path / "streamctl.db", tmp_path)
+def nothing(tmp_path: Path, request: pytest.FixtureRequest) -> Program:
+    """The program where there is no database yet. A module that says `IN_PROCESS` gets it without the processes."""
+    kind = Inside if getattr(request.module, "IN_PROCESS", False) else Program
+    return kind(tmp_path / "streamctl.db", tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 NOW = "2026-11-22T12:00:00Z"
@@ -50,9 +50,9 @@ class Program:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "STREAMCTL_DB": str(self.db)}
         return own | ({"STREAMCTL_AS_OF": self.now} if self.now else {})
 
-    def at(self, now: str | None) -> Program:
+    def at(self, now: str | None) -> Self:
         """The same at another moment; None is the real clock."""
-        return Program(self.db, self.home, now)
+        return type(self)(self.db, self.home, now)
 
     def __call__(self, *words: object, stdin: str | bytes = b"", **environment: str) -> Answer:
         """Run `streamctl` with these words."""

@@ -68,7 +68,8 @@ def set_(
     key: Annotated[
         str,
         typer.Argument(
-            help="currency, timezone, checkin_amount, checkout_amount, payment_days or number_format.", metavar="KEY"
+            help="currency, timezone, checkin_amount, checkout_amount, payment_days, number_format or lease.",
+            metavar="KEY",
         ),
     ],
     value: Annotated[str, typer.Argument(help="The new value.", metavar="VALUE")],

@@ -6,7 +6,6 @@ import dataclasses
 import json
 
 import pytest
-from inside import Inside
 from program import Program
 
 INFO = (
@@ -15,10 +14,7 @@ INFO = (
 ).split()
 
 
-@pytest.fixture
-def nothing(nothing: Program) -> Program:
-    """The same in this process."""
-    return Inside(nothing.db, nothing.home)
+IN_PROCESS = True  # a process for each of its many commands would say no more
 
 
 def test_init_makes_an_empty_database_and_again_is_a_no_op(nothing: Program) -> None:

@@ -8,16 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from inside import Inside
 from program import Program
 
 COUNTS = "members memberships invoices lines streams requests adjusted zero_credits lifted merged ignored".split()
 
 
-@pytest.fixture
-def nothing(nothing: Program) -> Program:
-    """The same in this process."""
-    return Inside(nothing.db, nothing.home)
+IN_PROCESS = True  # a process for each of its many commands would say no more
 
 
 def user(pk: int, email: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from streamctl.errors import BelowZero, KeyConflict
 from streamctl.services import invoices, lines, members, streaming
 from streamctl.store.database import Store
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
 FIVE = Decimal(5)

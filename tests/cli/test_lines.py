@@ -16,6 +16,8 @@ from streamctl.errors import BadValue, BelowZero, LineBound, NotFound, Streamctl
 from streamctl.services import invoices, lines, members, streaming
 from streamctl.store.database import Store
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEYS = ["id", "invoice", "amount", "description", "kind", "key"]
 MOST = Decimal("999999999.99")

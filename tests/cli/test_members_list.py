@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from program import Program
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 
 @pytest.fixture
 def crowd(program: Program) -> Program:

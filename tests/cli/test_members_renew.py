@@ -11,6 +11,8 @@ from streamctl.errors import BadValue, MembershipCancelled, NoMembership, NotFou
 from streamctl.services import members
 from streamctl.store.database import Store
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 

@@ -9,16 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from inside import Inside
 from program import Program
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "ids")
 
 
-@pytest.fixture
-def nothing(nothing: Program) -> Program:
-    """The same in this process."""
-    return Inside(nothing.db, nothing.home)
+IN_PROCESS = True  # a process for each of its many commands would say no more
 
 
 def spoken(program: Program, *words: str, into: int | str) -> tuple[int, str]:
