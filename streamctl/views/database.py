@@ -21,7 +21,6 @@ from streamctl.store.models import (
 )
 
 INFO_TEXT = ("path", "engine", "engine_version", "migrations")
-INFO_COUNT = ("schema", "bytes", "members", "memberships", "invoices", "lines", "streams", "open_streams")
 
 
 def info() -> Record:
