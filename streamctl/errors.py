@@ -292,7 +292,19 @@ class TooMuch(Refused):
 
 
 class TimeOrder(Refused):
+    """A time before what is known of the stream already; instants as they are written."""
+
     code = "time_order"
+
+    def __init__(self, stream: int, opened_at: str, seen_at: str, at: str) -> None:
+        known = f"opened at {opened_at}" if at < opened_at else f"seen at {seen_at}"
+        super().__init__(
+            f"Stream {stream} was {known}, after {at}.",
+            "Give a later time.",
+            stream=stream,
+            opened_at=opened_at,
+            seen_at=seen_at,
+        )
 
 
 class HasMembership(Refused):

@@ -32,12 +32,7 @@ def heartbeat(terms: Terms, ids: Iterable[int] = (), *, at: datetime, refs: Iter
 def beat(stream: Lease, at: datetime) -> Record:
     """One sign of life; the receipt. Raises StreamLost, TimeOrder."""
     if at < stream.opened_at:
-        raise TimeOrder(
-            f"Stream {stream.id} was opened at {written(stream.opened_at)}, after {written(at)}.",
-            "Give a later time.",
-            stream=stream.id,
-            opened_at=written(stream.opened_at),
-        )
+        raise TimeOrder(stream.id, written(stream.opened_at), written(stream.seen_at), written(at))
     reason, since = stream.close_reason, stream.closed_at
     if since is None and stream.expires_at is not None and stream.expires_at <= at:
         reason, since = "expired", stream.expires_at

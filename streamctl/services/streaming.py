@@ -191,13 +191,7 @@ def _named(user: int, stream: int | None, ref: str | None) -> Lease:
 def _must_not_run_backwards(stream: Lease, at: datetime) -> None:
     """Raises TimeOrder when the stream is known to have been alive after that instant."""
     if at < stream.seen_at:
-        raise TimeOrder(
-            f"Stream {stream.id} was seen at {written(stream.seen_at)}, after {written(at)}.",
-            "Give a later time.",
-            stream=stream.id,
-            opened_at=written(stream.opened_at),
-            seen_at=written(stream.seen_at),
-        )
+        raise TimeOrder(stream.id, written(stream.opened_at), written(stream.seen_at), written(at))
 
 
 def _close(
