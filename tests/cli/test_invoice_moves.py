@@ -15,6 +15,8 @@ from streamctl.errors import InvoiceClosed, MonthTaken, NotFound, Refused
 from streamctl.services import invoices, lines, members, streaming
 from streamctl.store.database import Store
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ISSUED = (
     "UPDATE invoice SET issued_at = '2026-11-22T12:00:00Z', number = 'N-' || id, due_date = '2026-12-06' WHERE id = "

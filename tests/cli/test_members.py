@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from program import Program
 
+IN_PROCESS = True  # a process for each of its many commands would say no more
+
 KEYS = ["id", "email", "name", "state", "credits", "credit_limit", "open_streams", "fee", "start_date", "end_date"]
 
 
