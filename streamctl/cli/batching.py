@@ -11,8 +11,8 @@ from streamctl.cli.desk import Desk
 from streamctl.cli.feed import Feed
 from streamctl.domain.events import Group
 from streamctl.errors import EventsRefused, UsageError, quoted_path
-from streamctl.output.jsontext import anything
-from streamctl.services.batch import play
+from streamctl.output.jsontext import anything, flat_line
+from streamctl.services.batch import Receipt, play
 
 
 class Receipts:
@@ -30,11 +30,15 @@ class Receipts:
             for receipts in play(Feed(descriptor), self._group, clock=self._desk.clock, stop=self._stop):
                 self._played += len(receipts)
                 self._refused += sum(receipt.refused for receipt in receipts)
-                yield "".join(f"{anything(receipt.told())}\n" for receipt in receipts)
+                yield "".join([_line(receipt) for receipt in receipts])
 
     def refusal(self) -> EventsRefused | None:
         """How the run ends when events were refused."""
         return EventsRefused(self._refused, self._played) if self._refused else None
+
+
+def _line(receipt: Receipt) -> str:
+    return f"{anything(receipt.told()) if receipt.refused else flat_line(receipt.told())}\n"
 
 
 @contextmanager

@@ -25,9 +25,11 @@ class Feed:
         self._number = 0
         self._reader: Callable[[bytes], Event] | None = None
 
-    def take(self, *, wait: bool) -> Line | None:
-        """The next line; None at the end, and without `wait` also when none is there yet. Raises BadData."""
-        while (line := self._next(wait)) is not None:
+    def take(self, most: int, *, wait: bool) -> list[Line]:
+        """At most so many of the lines that are there; with `wait` at least one, except at the end. Raises BadData."""
+        found: list[Line] = []
+        while len(found) < most and (self._lines or self._filled(wait=wait and not found)):
+            line = self._lines.popleft()
             self._number += 1
             if not line.strip():
                 continue
@@ -36,8 +38,8 @@ class Feed:
                 self._reader = events.csv_reader(header) if header else events.from_json
                 if header:
                     continue
-            return Line(self._number, self._read(line))
-        return None
+            found.append(Line(self._number, self._read(line)))
+        return found
 
     def _read(self, line: bytes) -> Event | StreamctlError:
         if len(line) > LONGEST:
@@ -47,10 +49,11 @@ class Feed:
         except StreamctlError as error:
             return error
 
-    def _next(self, wait: bool) -> bytes | None:
+    def _filled(self, *, wait: bool) -> bool:
+        """Whether there is a line, when more has been read."""
         while not self._lines and not self._ended:
             if not wait and not select.select([self._descriptor], [], [], 0)[0]:
-                return None
+                return False
             try:
                 chunk = os.read(self._descriptor, AT_ONCE)
             except OSError as error:
@@ -62,4 +65,4 @@ class Feed:
                 self._lines.append(self._rest)
             elif len(self._rest) > LONGEST:
                 self._rest = self._rest[: LONGEST + 1]  # of an endless line this much is enough to refuse it
-        return self._lines.popleft() if self._lines else None
+        return bool(self._lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from streamctl.errors import BadValue, quoted
@@ -24,6 +25,7 @@ _MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 _DURATION = r"([0-9]{1,9})([smhd])"
 _INSTANT = r"[0-9-]{10}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})"
 
+_pattern = lru_cache(re.compile)
 D = TypeVar("D", bound=date)
 
 
@@ -85,10 +87,11 @@ def typed_duration(text: str) -> timedelta:
 def typed_moment(text: str) -> datetime | date:
     """An instant with `Z` or an offset, or a date (the start of that day). Raises BadValue."""
     try:
+        if _pattern(_INSTANT).fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            return in_range(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
         if re.fullmatch(_DAY, text):
             return in_range(date.fromisoformat(text))
-        if re.fullmatch(_INSTANT, text):
-            return in_range(datetime.fromisoformat(text).astimezone(UTC))
     except (ValueError, OverflowError):
         pass
     raise BadValue(f"{quoted(text)} is no moment; write it like 2026-11-22T20:15:03Z, or 2026-11-22.")
@@ -101,6 +104,8 @@ def in_range(day: D) -> D:
     return day
 
 
+# A batch asks the same of one event's moment, and of one member's days, many times over.
+@lru_cache(128)
 def written(at: datetime) -> str:
     """An instant as it is stored and shown: `2026-11-22T20:15:03Z`."""
     if at.tzinfo is not UTC:
@@ -108,6 +113,7 @@ def written(at: datetime) -> str:
     return at.isoformat()[:19] + "Z"
 
 
+@lru_cache(128)
 def as_day(stored: date | str | None) -> date | None:
     """A stored day as a date, whichever way the driver gives it."""
     return date.fromisoformat(stored) if isinstance(stored, str) else stored
@@ -128,6 +134,7 @@ def start_of(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+@lru_cache(128)
 def month_of(day: date) -> str:
     """The billing month of a day, `2026-11`."""
     return f"{day.year:04}-{day.month:02}"

@@ -117,44 +117,40 @@ def read(values: Mapping[str, Any]) -> Event:
         raise BadData("A checkout takes a stream or a ref, not both.")
     return Event(
         str(action),
-        _member(given.get("member")),
-        _text(given, "ref", text.key),
-        _number(given.get("stream")),
-        _text(given, "device", text.stored),
-        _text(given, "lease", typed_duration),
-        _moment(given.get("at")),
+        _member(given["member"]) if "member" in given else None,
+        text.key(_text(given, "ref")) if "ref" in given else None,
+        _number(given["stream"]) if "stream" in given else None,
+        text.stored(_text(given, "device")) if "device" in given else None,
+        typed_duration(_text(given, "lease")) if "lease" in given else None,
+        _moment(given["at"]) if "at" in given else None,
     )
 
 
-def _member(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value):
-        return value and text.stored(value, "member")
+def _member(value: Any) -> str:
     if type(value) is int and value >= 0:
         return str(value)
+    if isinstance(value, str) and value:
+        return text.stored(value, "member")
     raise BadData(f"The member {quoted(value)} is no id and no e-mail address.")
 
 
-def _number(value: Any) -> int | None:
+def _number(value: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
-    if value is None or (type(value) is int and value >= 0):
+    if type(value) is int and value >= 0:
         return value
     raise BadData(f"The stream {quoted(value)} is no id.")
 
 
-def _text(given: Mapping[str, Any], name: str, reader: Callable[[str], Any]) -> Any:
-    value = given.get(name)
-    if value is None:
-        return None
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given[name]
     if not isinstance(value, str):
         raise BadData(f"The {name} {quoted(value)} is no text.")
-    return reader(value)
+    return value
 
 
-def _moment(value: Any) -> datetime | None:
-    if value is None:
-        return None
+def _moment(value: Any) -> datetime:
     found = typed_moment(value) if isinstance(value, str) else None
     if not isinstance(found, datetime):
         raise BadValue(f"{quoted(value)} is no instant; write it like 2026-11-22T20:15:03Z.")
-    return found.replace(microsecond=0)
+    return found

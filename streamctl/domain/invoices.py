@@ -15,9 +15,14 @@ CHECKOUT = "checkout"
 FEE = "fee"
 SYSTEMS = (CHECKIN, CHECKOUT, FEE)
 
-CHECKIN_TEXT = "Check-in"
-CHECKOUT_TEXT = "Check-out"
 ADJUSTMENT_TEXT = "Adjustment"
+TEXTS = {
+    MANUAL: "Charge",
+    DISCOUNT: "Discount",
+    ADJUSTMENT: ADJUSTMENT_TEXT,
+    CHECKIN: "Check-in",
+    CHECKOUT: "Check-out",
+}
 
 
 def is_open(status: str, issued: object) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from streamctl.errors import BadValue, quoted
 
@@ -48,6 +49,7 @@ def amount(text: str) -> Decimal:
     return Decimal(text)
 
 
+@lru_cache(128)
 def minor_units(amount: Decimal, currency: str) -> int:
     """The amount in the currency's minor units. Raises BadValue when it has more digits or is too large."""
     digits = digits_of(currency)

@@ -12,7 +12,7 @@ from streamctl.errors import BadData, quoted
 def parse(data: bytes, name: str) -> Any:
     """The document in these bytes; decimals are exact. Raises BadData with the place."""
     try:
-        return _STRICT.decode(data.decode("utf-8-sig"))
+        return _STRICT.decode(data.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise BadData(f"{name} is no UTF-8 at byte {error.start}.") from None
     except RecursionError:

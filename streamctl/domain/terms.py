@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -95,14 +96,19 @@ class Terms(NamedTuple):
 
     def today(self, at: datetime) -> date:
         """The day it is at that instant, in the database's time zone. Raises BadValue outside 2000 to 2999."""
-        try:
-            return in_range(local_day(at, self.zone))
-        except (ValueError, OverflowError):
-            raise BadValue(f"{written(at)} is beyond the years 2000 to 2999 in {self.zone.key}.") from None
+        return _today(at, self.zone)
 
     def month(self, at: datetime) -> str:
         """The billing month of that instant."""
         return month_of(self.today(at))
+
+
+@lru_cache(128)  # a batch asks it of every event
+def _today(at: datetime, zone: ZoneInfo) -> date:
+    try:
+        return in_range(local_day(at, zone))
+    except (ValueError, OverflowError):
+        raise BadValue(f"{written(at)} is beyond the years 2000 to 2999 in {zone.key}.") from None
 
 
 def read(name: str, text: str) -> str:

@@ -18,7 +18,7 @@ _IN_NO_EMAIL = r"[\x00-\x20\x7f-\xa0\ud800-\udfff]|\s"
 
 def stored(text: str, what: str = "text", most: int = MOST) -> str:
     """The text, when it can be kept: no NUL, no lone surrogate, at most `most` characters. Raises BadValue."""
-    if re.search(_UNSTORABLE, text):
+    if not text.isprintable() and re.search(_UNSTORABLE, text):
         raise BadValue(f"The {what} {quoted(text)} has a NUL or a broken character in it.")
     if len(text) > most:
         raise BadValue(f"The {what} has {len(text)} characters; {most} is the most.")

@@ -9,6 +9,7 @@ from re import Match
 from typing import Any
 
 from streamctl.domain import money
+from streamctl.domain.flatjson import flat
 from streamctl.domain.records import NESTED, Column, Kind, Listing
 from streamctl.output.safety import escaped
 from streamctl.output.values import plain
@@ -73,6 +74,11 @@ def lines(listing: Listing, currency: str) -> Iterator[str]:
 def anything(values: Mapping[str, Any] | list[Any]) -> str:
     """Any JSON value on one line, as safe as the rest."""
     return escaped(_ENCODER.encode(values), _escaped)
+
+
+def flat_line(values: Mapping[str, Any]) -> str:
+    """The same for an object of numbers and text alone, in half the time."""
+    return escaped(flat(values), _escaped)
 
 
 _ENCODER = JSONEncoder(ensure_ascii=False, default=str)

@@ -16,7 +16,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def escaped(text: str, escape: Callable[[re.Match[str]], str]) -> str:
     """The text with every unsafe character written by `escape`. The pattern is compiled when it is first used."""
-    return re.sub(UNSAFE, escape, text)
+    return text if text.isascii() and text.isprintable() else re.sub(UNSAFE, escape, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -14,9 +14,10 @@ from streamctl.errors import KeyConflict, NotFound, StreamctlError, quoted
 from streamctl.services import leases, streaming
 from streamctl.services.requests import any_refused, refused_before, remember_refusal
 from streamctl.store import streams
-from streamctl.store.database import changes, savepoint, write
+from streamctl.store.database import changes, savepoint, use_large_cache, write
 
 REMEMBERED = ("checkin", "checkout", "takeover")
+AT_ONCE = 100  # lines: read and played one by one, each would drive the other out of the processor's caches
 UNREADABLE, NOT_FOUND, REFUSED = 2, 3, 4  # the exit statuses that are an answer to one event
 
 
@@ -30,8 +31,8 @@ class Line(NamedTuple):
 class Feed(Protocol):
     """Where events come from."""
 
-    def take(self, *, wait: bool) -> Line | None:
-        """The next line; None at the end, and without `wait` also when none is there yet."""
+    def take(self, most: int, *, wait: bool) -> list[Line]:
+        """At most so many of the lines that are there; with `wait` at least one, except at the end."""
 
 
 class Receipt(NamedTuple):
@@ -47,11 +48,12 @@ class Receipt(NamedTuple):
         return isinstance(self.outcome, StreamctlError)
 
     def told(self) -> dict[str, Any]:
-        """The receipt as JSON values."""
+        """The receipt as JSON values; that of an event which was done has neither lists nor objects in it."""
         if isinstance(self.outcome, StreamctlError):
             return {"ok": False, "line": self.number, "error": self.outcome.told()}
-        values = zip((column.name for column in self.outcome.columns), self.outcome.row, strict=True)
-        return {"ok": True, "line": self.number, "action": self.action, **dict(values)}
+        told = {"ok": True, "line": self.number, "action": self.action}
+        told.update(zip([column.name for column in self.outcome.columns], self.outcome.row, strict=True))
+        return told
 
 
 def play(feed: Feed, group: Group, *, clock: Callable[[], datetime], stop: bool = False) -> Iterator[list[Receipt]]:
@@ -61,7 +63,8 @@ def play(feed: Feed, group: Group, *, clock: Callable[[], datetime], stop: bool 
     while waiting. `clock` is asked for events that have no time of their own. With `stop` the first refusal ends it.
     Raises Busy; what was answered before stays.
     """
-    while (first := feed.take(wait=True)) is not None:
+    use_large_cache()
+    while first := feed.take(min(group.most, AT_ONCE), wait=True):
         playing = _Playing(feed, group, clock, stop, first)
         try:
             receipts = write(playing.all)
@@ -80,9 +83,9 @@ class _HalfDoneError(Exception):
 class _Playing:
     """One transaction's worth of events. Played again it plays the lines it has taken, and no other outcome is kept."""
 
-    def __init__(self, feed: Feed, group: Group, clock: Callable[[], datetime], stop: bool, first: Line) -> None:
+    def __init__(self, feed: Feed, group: Group, clock: Callable[[], datetime], stop: bool, first: list[Line]) -> None:
         self._feed, self._group, self._clock, self._stop = feed, group, clock, stop
-        self._taken = [first]
+        self._taken = first
         self._until = time.monotonic() + group.longest.total_seconds()
         # A savepoint for each event costs a copy of each page it changes. Rules refuse before they write, so
         # one is only needed when the database itself refuses half-way.
@@ -92,20 +95,21 @@ class _Playing:
     def all(self, terms: Terms) -> list[Receipt]:
         """Play what has been taken, then take and play what is there, up to the group's size."""
         receipts: list[Receipt] = []
+        self._changes = changes()
         self._refused_before = any_refused()
-        while len(receipts) < len(self._taken) or self._take_another():
-            receipts.append(self._one(terms, self._taken[len(receipts)]))
-            if self._stop and receipts[-1].refused:
-                break
+        while len(receipts) < len(self._taken) or self._take_more():
+            for line in self._taken[len(receipts) :]:
+                receipts.append(self._one(terms, line))
+                if self._stop and receipts[-1].refused:
+                    return receipts
         return receipts
 
-    def _take_another(self) -> bool:
-        if len(self._taken) >= self._group.most or time.monotonic() >= self._until:
+    def _take_more(self) -> bool:
+        if time.monotonic() >= self._until:
             return False
-        line = self._feed.take(wait=False)
-        if line is not None:
-            self._taken.append(line)
-        return line is not None
+        more = self._feed.take(min(self._group.most - len(self._taken), AT_ONCE), wait=False)
+        self._taken += more
+        return bool(more)
 
     def _one(self, terms: Terms, line: Line) -> Receipt:
         event = line.event
@@ -117,7 +121,7 @@ class _Playing:
         at = event.at or self._clock()
         if lasts and self._refused_before and (before := refused_before(event, at)):
             return Receipt(line.number, event.action, before)
-        written = changes()
+        written = self._changes()
         try:
             if not self.guarded:
                 return Receipt(line.number, event.action, _do(terms, event, at))
@@ -126,7 +130,7 @@ class _Playing:
         except StreamctlError as refused:
             if refused.status not in (REFUSED, NOT_FOUND, UNREADABLE):
                 raise
-            if not self.guarded and changes() != written:
+            if not self.guarded and self._changes() != written:
                 raise _HalfDoneError from None
             if lasts and not isinstance(refused, KeyConflict):  # which is the same again by itself
                 remember_refusal(event, at, refused)

@@ -12,59 +12,55 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import BelowZero, InvoiceClosed
 from streamctl.store.database import violated
 from streamctl.store.models import Invoice, InvoiceLine
-from streamctl.store.prepared import Prepared, slot
+from streamctl.store.prepared import Prepared
 from streamctl.store.records import IS_OPEN
 
 _open_invoice = Prepared(
-    lambda: Invoice.select(Invoice.id).where(
-        (Invoice.user == slot("user")) & (Invoice.month == slot("month")) & IS_OPEN
-    )
+    lambda user, month: Invoice.select(Invoice.id).where((Invoice.user == user) & (Invoice.month == month) & IS_OPEN)
 )
 _add_invoice = Prepared(
-    lambda: Invoice.insert(
+    lambda user, day, month, description: Invoice.insert(
         {
-            Invoice.user: slot("user"),
-            Invoice.date: slot("date"),
-            Invoice.month: slot("month"),
-            Invoice.description: slot("description"),
+            Invoice.user: user,
+            Invoice.date: day,
+            Invoice.month: month,
+            Invoice.description: description,
             Invoice.status: invoices.OUTSTANDING,
             Invoice.amount: 0,
         }
-    ).returning(Invoice.id)
+    )
 )
 _add_line = Prepared(
-    lambda: InvoiceLine.insert(
+    lambda invoice, amount, description, kind, key: InvoiceLine.insert(
         {
-            InvoiceLine.invoice: slot("invoice"),
-            InvoiceLine.amount: slot("amount"),
-            InvoiceLine.description: slot("description"),
-            InvoiceLine.kind: slot("kind"),
-            InvoiceLine.key: slot("key"),
+            InvoiceLine.invoice: invoice,
+            InvoiceLine.amount: amount,
+            InvoiceLine.description: description,
+            InvoiceLine.kind: kind,
+            InvoiceLine.key: key,
         }
-    ).returning(InvoiceLine.id)
+    )
 )
 
 
 def open_invoice(user: int, month: str) -> int | None:
     """The id of the user's open invoice of that month; there is one at most."""
-    return next((int(invoice) for (invoice,) in _open_invoice(user=user, month=month)), None)
+    return next((int(invoice) for (invoice,) in _open_invoice(user, month)), None)
 
 
 def add_invoice(user: int, day: date, description: str | None = None) -> int:
     """A new open invoice of the user for that day's month; its id. Raises IntegrityError where one is open."""
     month = month_of(day)
     text = invoices.description(month) if description is None else description
-    ((invoice,),) = _add_invoice(user=user, date=day.isoformat(), month=month, description=text)
-    return int(invoice)
+    return _add_invoice.id(user, day.isoformat(), month, text)
 
 
 def add_line(invoice: int, amount: int, kind: str, description: str, key: str | None = None) -> int:
     """A new line (minor units, signed); its id. The invoice's amount follows by itself. Raises BelowZero."""
     try:
-        ((line,),) = _add_line(invoice=invoice, amount=amount, kind=kind, description=description, key=key)
+        return _add_line.id(invoice, amount, description, kind, key)
     except IntegrityError as error:
         raise below_zero_or(error, invoice) from error
-    return int(line)
 
 
 def below_zero_or(error: IntegrityError, invoice: int) -> Exception:
@@ -76,11 +72,8 @@ def charge(terms: Terms, user: int, today: date, kind: str, invoice: int | None)
     """Put the system's check-in or check-out line on the month's open invoice, made if it is none; both ids."""
     if invoice is None:
         invoice = add_invoice(user, today)
-    price, text = {
-        invoices.CHECKIN: (terms.checkin_amount, invoices.CHECKIN_TEXT),
-        invoices.CHECKOUT: (terms.checkout_amount, invoices.CHECKOUT_TEXT),
-    }[kind]
-    return invoice, add_line(invoice, terms.minor(price), kind, text)
+    price = terms.checkin_amount if kind == invoices.CHECKIN else terms.checkout_amount
+    return invoice, add_line(invoice, terms.minor(price), kind, invoices.TEXTS[kind])
 
 
 def must_be_open(invoice: Invoice) -> None:

@@ -21,7 +21,6 @@ from streamctl.store.models import Invoice, InvoiceLine, Stream
 from streamctl.store.records import fetch, fetched, shown
 
 REPLAYED = Column("replayed", "bool", brief=False)
-TEXTS = {invoices.MANUAL: "Charge", invoices.DISCOUNT: "Discount"}
 
 
 @transactional
@@ -46,7 +45,7 @@ def add(
     present(Invoice, [invoice])
     owner = Invoice.get_by_id(invoice)
     must_be_open(owner)
-    line = add_line(invoice, signed, kind, TEXTS[kind] if description is None else description, key)
+    line = add_line(invoice, signed, kind, invoices.TEXTS[kind] if description is None else description, key)
     record = fetch("line", [line], at)[0]
     receipt = {column.name: record.value(column.name) for column in record.columns}
     remember(key, "line", owner.user_id, parameters, receipt, at)

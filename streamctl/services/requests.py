@@ -10,28 +10,29 @@ from typing import Any, Literal
 
 from streamctl.domain.calendar import written
 from streamctl.domain.events import Event
+from streamctl.domain.flatjson import flat
 from streamctl.errors import KeyConflict, RefusedBefore, StreamctlError
 from streamctl.store.models import Request
-from streamctl.store.prepared import Prepared, slot
+from streamctl.store.prepared import Prepared
 from streamctl.store.streams import request_key
 
 Action = Literal["checkin", "checkout", "takeover", "line"]
 
 
 _first = Prepared(
-    lambda: Request.select(Request.action, Request.parameters, Request.receipt, Request.at).where(
-        request_key("key", "closes")
+    lambda key, closes: Request.select(Request.action, Request.parameters, Request.receipt, Request.at).where(
+        request_key(key, closes)
     )
 )
 _remember = Prepared(
-    lambda: Request.insert(
+    lambda key, action, member, parameters, receipt, at: Request.insert(
         {
-            Request.key: slot("key"),
-            Request.action: slot("action"),
-            Request.member: slot("member"),
-            Request.parameters: slot("parameters"),
-            Request.receipt: slot("receipt"),
-            Request.at: slot("at"),
+            Request.key: key,
+            Request.action: action,
+            Request.member: member,
+            Request.parameters: parameters,
+            Request.receipt: receipt,
+            Request.at: at,
         }
     )
 )
@@ -46,7 +47,7 @@ def replay(key: str | None, action: Action, parameters: Mapping[str, Any]) -> di
     """
     if key is None:
         return None
-    for first, before_as_text, receipt, at in _first(key=key, closes=action == "checkout"):
+    for first, before_as_text, receipt, at in _first(key, action == "checkout"):
         before = json.loads(before_as_text)
         asked = {name: value for name, value in parameters.items() if name != "member" or value is not None}
         if first != action or any(before.get(name) != value for name, value in asked.items()):
@@ -66,14 +67,7 @@ def remember(
 ) -> None:
     """Write the request down in the transaction of its effect."""
     if key is not None:
-        _remember(
-            key=key,
-            action=action,
-            member=member,
-            parameters=_json(parameters),
-            receipt=_json(receipt),
-            at=written(at),
-        )
+        _remember(key, action, member, flat(parameters), flat(receipt), written(at))
 
 
 def any_refused() -> bool:
@@ -84,7 +78,8 @@ def any_refused() -> bool:
 
 def refused_before(event: Event, at: datetime) -> RefusedBefore | None:
     """The refusal of this very event, if it was played before."""
-    for _, _, receipt, _ in _first(key=_refusal_key(event, at), closes=False):
+    no_checkout = False
+    for _, _, receipt, _ in _first(_refusal_key(event, at), no_checkout):
         return RefusedBefore(json.loads(receipt))
     return None
 
@@ -92,19 +87,10 @@ def refused_before(event: Event, at: datetime) -> RefusedBefore | None:
 def remember_refusal(event: Event, at: datetime, refused: StreamctlError) -> None:
     """Write down that an event was refused: a file that is played again must not find a credit that was freed since."""
     words = {name: value for name, value in event._asdict().items() if isinstance(value, (str, int))}
-    _remember(
-        key=_refusal_key(event, at),
-        action="refused",
-        member=0,
-        parameters=_json(words),
-        receipt=_json(refused.told()),
-        at=written(at),
-    )
+    told = json.dumps(refused.told(), ensure_ascii=False)
+    _remember(_refusal_key(event, at), "refused", 0, flat(words), told, written(at))
 
 
 def _refusal_key(event: Event, at: datetime) -> str:
     """A key that only the same event has, word for word."""
     return "refused:" + sha256(repr((*event[:-1], written(at))).encode()).hexdigest()
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

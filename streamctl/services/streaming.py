@@ -8,7 +8,7 @@ from typing import Any
 
 from streamctl.domain import invoices, membership
 from streamctl.domain.calendar import month_of, written
-from streamctl.domain.records import RECEIPT, REPLAYED_CLOSE, TAKEOVER, Column, Listing, Record
+from streamctl.domain.records import RECEIPT, REPLAYED_CLOSE, TAKEOVER, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import KeyConflict, NoOpenStream, NotFound, Refused, TimeOrder, quoted
 from streamctl.services.books import charge
@@ -41,10 +41,10 @@ def check_in(
     found = _look_up(asked, at, today, ref)
     if (found is None or found.key_used) and (first := replay(ref, "checkin", parameters)):
         return _receipt(first, replayed=True)
-    user, (standing, invoice, _) = _must_be_there(member, asked, found)
+    user, (standing, invoice, *_) = _must_be_there(member, asked, found)
     if refused := membership.refusal(standing, today):
         raise _explained(refused, user, at)
-    receipt = _open(terms, standing, invoice, at, ref=ref, device=device, lease=lease)
+    receipt = _open(terms, standing, invoice, at, today, ref=ref, device=device, lease=lease)
     remember(ref, "checkin", user, parameters, receipt, at)
     return _receipt(receipt)
 
@@ -63,11 +63,14 @@ def check_out(
     found = _look_up(asked, at, today, ref, closes=True)
     if (found is None or found.key_used) and (first := replay(ref, "checkout", parameters)):
         return _receipt(first, replayed=True)
-    user, (standing, invoice, _) = _must_be_there(member, asked, found)
-    closing = _named(user, stream, ref) if stream is not None or ref is not None else _oldest(user, at)
+    user, (standing, invoice, _, keyed) = _must_be_there(member, asked, found)
+    if ref is not None:
+        closing = _keyed(user, ref, keyed)
+    else:
+        closing = _oldest(user, at) if stream is None else _named(user, stream)
     if closing.closed_at is not None:
         return _closed_before(closing, standing.credits)
-    receipt = _close(terms, closing, standing, invoice, at)
+    receipt = _close(terms, closing, standing, invoice, at, today)
     remember(ref, "checkout", user, parameters, receipt, at)
     return _receipt(receipt)
 
@@ -75,11 +78,11 @@ def check_out(
 @transactional
 def check_out_all(terms: Terms, member: MemberRef, *, at: datetime) -> Listing:
     """Close every open stream of the member, the oldest first; a receipt each. Raises NotFound, TimeOrder."""
-    asked = _asked(member)
-    user, (standing, invoice, _) = _must_be_there(member, asked, _look_up(asked, at, terms.today(at), None))
+    today, asked = terms.today(at), _asked(member)
+    user, (standing, invoice, *_) = _must_be_there(member, asked, _look_up(asked, at, today, None))
     receipts = []
     for stream in streams.open_of(user, at):
-        receipts.append(_receipt(_close(terms, stream, standing, invoice, at)))
+        receipts.append(_receipt(_close(terms, stream, standing, invoice, at, today)))
         standing, invoice = standing.less_one(), receipts[-1].value("invoice_id")
     return Listing(RECEIPT, [receipt.row for receipt in receipts])
 
@@ -104,9 +107,9 @@ def take_over(
     parameters = {"member": asked, "stream": stream, "device": device, "lease": _seconds(lease)}
     found = _look_up(asked, at, today, ref)
     if (found is None or found.key_used) and (first := replay(ref, "takeover", parameters)):
-        return _receipt(first, replayed=True, columns=TAKEOVER)
-    user, (standing, invoice, _) = _must_be_there(member, asked, found)
-    closing = _named(user, stream, None) if stream is not None else None
+        return _receipt(first, replayed=True)
+    user, (standing, invoice, *_) = _must_be_there(member, asked, found)
+    closing = _named(user, stream) if stream is not None else None
     if closing is not None and closing.closed_at is not None:
         raise NoOpenStream(user)
     after = standing.less_one()
@@ -115,10 +118,10 @@ def take_over(
     closing = closing or _oldest(user, at)
     _must_not_run_backwards(closing, at)
     streams.close(closing.id, at, "takeover", None)
-    receipt = _open(terms, after, invoice, at, ref=ref, device=device, lease=lease)
+    receipt = _open(terms, after, invoice, at, today, ref=ref, device=device, lease=lease)
     receipt["taken_over"] = closing.id
     remember(ref, "takeover", user, parameters, receipt, at)
-    return _receipt(receipt, columns=TAKEOVER)
+    return _receipt(receipt)
 
 
 def _asked(member: MemberRef) -> int | None:
@@ -156,6 +159,7 @@ def _open(
     standing: membership.Standing,
     invoice: int | None,
     at: datetime,
+    today: date,
     *,
     ref: str | None,
     device: str | None,
@@ -163,7 +167,7 @@ def _open(
 ) -> dict[str, Any]:
     """Open a stream with its line; the numbers of its receipt."""
     user = standing.member
-    invoice, line = charge(terms, user, terms.today(at), invoices.CHECKIN, invoice)
+    invoice, line = charge(terms, user, today, invoices.CHECKIN, invoice)
     lease = lease or terms.lease
     stream = streams.insert(user, at, line, ref=ref, device=device, expires_at=at + lease if lease else None)
     return _numbers(invoice, line, stream, standing.credits - 1)
@@ -176,16 +180,26 @@ def _oldest(user: int, at: datetime) -> Lease:
     return found[0]
 
 
-def _named(user: int, stream: int | None, ref: str | None) -> Lease:
-    """The stream with that id or ref, when it is the user's. Raises NotFound, KeyConflict."""
-    found = streams.by_ref(ref) if ref is not None else streams.by_id(stream or 0)
-    if found is not None and found.user != user and ref is not None:
-        raise KeyConflict(ref, f"checkin with member {found.user} at {written(found.opened_at)}")
+def _named(user: int, stream: int) -> Lease:
+    """The stream with that id, when it is the user's. Raises NotFound."""
+    found = streams.by_id(stream)
     if found is None or found.user != user:
-        name = quoted(ref) if ref is not None else stream
-        hint = f"See the member's streams with: streamctl stream list --all --member {user}"
-        raise NotFound("stream", [f"{name} of member {user}"], hint)
+        raise _no_stream(user, str(stream))
     return found
+
+
+def _keyed(user: int, ref: str, found: Lease | None) -> Lease:
+    """The stream that was opened with that key, when it is the user's. Raises NotFound, KeyConflict."""
+    if found is None:
+        raise _no_stream(user, quoted(ref))
+    if found.user != user:
+        raise KeyConflict(ref, f"checkin with member {found.user} at {written(found.opened_at)}")
+    return found
+
+
+def _no_stream(user: int, name: str) -> NotFound:
+    hint = f"See the member's streams with: streamctl stream list --all --member {user}"
+    return NotFound("stream", [f"{name} of member {user}"], hint)
 
 
 def _must_not_run_backwards(stream: Lease, at: datetime) -> None:
@@ -195,13 +209,14 @@ def _must_not_run_backwards(stream: Lease, at: datetime) -> None:
 
 
 def _close(
-    terms: Terms, stream: Lease, standing: membership.Standing, invoice: int | None, at: datetime
+    terms: Terms, stream: Lease, standing: membership.Standing, invoice: int | None, at: datetime, today: date
 ) -> dict[str, Any]:
     """Check the open stream out at that instant, with its line; the numbers of its receipt. Raises TimeOrder."""
     _must_not_run_backwards(stream, at)
-    invoice, line = charge(terms, stream.user, terms.today(at), invoices.CHECKOUT, invoice)
+    invoice, line = charge(terms, stream.user, today, invoices.CHECKOUT, invoice)
     streams.close(stream.id, at, "checkout", line)
-    return _numbers(invoice, line, stream.id, standing.less_one().credits)
+    free = membership.credits(standing.credit_limit, standing.open_streams - 1)
+    return _numbers(invoice, line, stream.id, free)
 
 
 def _closed_before(stream: Lease, free: int) -> Record:
@@ -215,6 +230,7 @@ def _numbers(invoice: int, line: int, stream: int, free: int) -> dict[str, Any]:
     return {"invoice_id": invoice, "invoice_line_id": line, "stream_id": stream, "credits": free}
 
 
-def _receipt(numbers: Mapping[str, Any], *, replayed: bool = False, columns: tuple[Column, ...] = RECEIPT) -> Record:
-    values = {**numbers, "replayed": replayed}
-    return Record(columns, tuple(values[column.name] for column in columns))
+def _receipt(numbers: Mapping[str, Any], *, replayed: bool = False) -> Record:
+    row = (*(numbers["invoice_id"], numbers["invoice_line_id"], numbers["stream_id"], numbers["credits"]), replayed)
+    taken_over = numbers.get("taken_over")
+    return Record(RECEIPT, row) if taken_over is None else Record(TAKEOVER, (*row, taken_over))

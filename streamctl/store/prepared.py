@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -12,37 +12,45 @@ from streamctl.store.database import Store, current
 
 
 class Slot:
-    """A place in a statement for a value that is known when it runs."""
+    """A place in a statement for the value at that position of a call."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-def slot(name: str) -> SQL:
-    """A slot as a part of a Peewee query; its value is passed as the database stores it."""
-    return SQL(current().param, [Slot(name)])
+    def __init__(self, position: int) -> None:
+        self.position = position
 
 
 class Prepared:
-    """A statement, built at its first run for the open engine. `build` makes the Peewee query, with slots in it."""
+    """A statement, built at its first run for the open engine and called with its values as the database stores them.
 
-    def __init__(self, build: Callable[[], Any]) -> None:
+    `build` makes the Peewee query; its parameters are the places where the values go.
+    """
+
+    def __init__(self, build: Callable[..., Any]) -> None:
         self._build = build
         self._store: Store | None = None
+        self._arrange: Callable[[tuple[Any, ...]], Sequence[Any]] | None = None
 
-    def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
+    def __call__(self, *values: Any) -> list[tuple[Any, ...]]:
         """Run it; its rows as the driver gives them. Raises Peewee's errors."""
         store = current()
         if self._store is not store:
             self._prepare(store)
-        values.update(self._constants)
-        return store.run(self._text, self._in_order(values))
+        return store.run(self._text, values if self._arrange is None else self._arrange(values))
+
+    def id(self, *values: Any) -> int:
+        """Run the INSERT of one row that it is; the row's id. Raises Peewee's errors."""
+        store = current()
+        if self._store is not store:
+            self._prepare(store)
+        return store.insert(self._text, values if self._arrange is None else self._arrange(values))
 
     def _prepare(self, store: Store) -> None:
-        self._text, parameters = self._build().sql()
-        slots = [p.name if isinstance(p, Slot) else f"constant {i}" for i, p in enumerate(parameters)]
-        self._constants = {name: p for name, p in zip(slots, parameters, strict=True) if not isinstance(p, Slot)}
-        self._in_order: Callable[[Any], Any] = lambda values: [values[name] for name in slots]
-        if len(slots) > 1:
-            self._in_order = itemgetter(*slots)  # the same, at the speed of C
+        count = self._build.__code__.co_argcount
+        self._text, parameters = self._build(*(SQL(store.param, [Slot(number)]) for number in range(count))).sql()
+        constants = [p for p in parameters if not isinstance(p, Slot)]
+        positions = [p.position if isinstance(p, Slot) else count + constants.index(p) for p in parameters]
+        if positions == list(range(count)):
+            self._arrange = None
+        else:
+            pick = itemgetter(*positions) if len(positions) > 1 else lambda values: (values[positions[0]],)
+            self._arrange = (lambda values: pick((*values, *constants))) if constants else pick
         self._store = store

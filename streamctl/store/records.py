@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, SQL, Case, Expression, ModelSelect, Select, fn
+from peewee import JOIN, SQL, Case, ModelSelect, Select, fn
 
 from streamctl.domain.invoices import OUTSTANDING
 from streamctl.domain.records import ENTITIES, LINE_IN_INVOICE, Column, Listing, Record
@@ -21,7 +21,7 @@ IS_OPEN = (Invoice.status == SQL(f"'{OUTSTANDING}'")) & Invoice.issued_at.is_nul
 AT_ONCE = 500  # bound values in one statement, well below SQLite's limit
 
 
-def is_open(at: datetime) -> Expression:
+def is_open(at: Any) -> Any:
     """A stream that holds a credit at that instant: not closed, and its lease not run out."""
     return Stream.closed_at.is_null() & (Stream.expires_at.is_null() | (Stream.expires_at > at))
 
