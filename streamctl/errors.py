@@ -49,6 +49,23 @@ class StreamctlError(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint or None, "details": self.details}
 
 
+# --- 1: this installation can't
+
+
+class ExtraMissing(StreamctlError):
+    """An optional package that the command needs is not installed."""
+
+    code = "extra_missing"
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed.",
+            f"Install it with: pip install 'streamctl[{extra}]'",
+            package=package,
+            extra=extra,
+        )
+
+
 # --- 2: wrong usage, or a value that can't be read
 
 
@@ -304,6 +321,28 @@ class TimeOrder(Refused):
             stream=stream,
             opened_at=opened_at,
             seen_at=seen_at,
+        )
+
+
+class MonthNotOver(Refused):
+    code = "month_not_over"
+
+    def __init__(self, month: str) -> None:
+        super().__init__(
+            f"The month {month} is not over: what is issued does not change any more.",
+            "Wait for its end, or add --force.",
+            month=month,
+        )
+
+
+class NumberTaken(Refused):
+    code = "number_taken"
+
+    def __init__(self, format: str) -> None:
+        super().__init__(
+            f"The number format {quoted(format)} makes a number that an invoice has already.",
+            "Give the numbers another form with: streamctl db set number_format FORMAT",
+            number_format=format,
         )
 
 

@@ -14,7 +14,7 @@ from streamctl.cli.options import reading, seconds
 from streamctl.domain import calendar
 from streamctl.settings import WAIT, Settings
 
-GROUPS = ("members", "invoices", "lines", "stream", "db")
+GROUPS = ("members", "invoices", "lines", "stream", "report", "db")
 
 AsOf = Annotated[
     datetime | None,

@@ -6,7 +6,7 @@ A command is built when it is called for, so that one command never pays for the
 import inspect
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 from typer.core import TyperGroup
@@ -20,6 +20,9 @@ from streamctl.errors import BadValue, listed, quoted
 from streamctl.output import Format
 from streamctl.settings import Settings, default_format
 
+if TYPE_CHECKING:
+    from streamctl.domain.documents import Papers
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -29,6 +32,14 @@ FormatOption = Annotated[
 FileOption = Annotated[
     str | None,
     typer.Option("--output", "-o", help="Write to this file; .csv, .json … choose the format.", metavar="FILE"),
+]
+FormOption = Annotated[
+    Literal["html", "text", "json"] | None,
+    typer.Option("--to", help="What to make; html unless the file's ending says otherwise."),
+]
+PlaceOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", help="Write to this file, or a file each in this folder.", metavar="FILE|FOLDER/"),
 ]
 ExcelSafe = Annotated[bool, typer.Option("--excel-safe", help="Guard cells that a spreadsheet would run as a formula.")]
 ColumnsOption = Annotated[
@@ -47,11 +58,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show what it cha
 # These lend their parameters to the commands below.
 def _output_options(format: FormatOption = None, output: FileOption = None, excel_safe: ExcelSafe = False) -> None: ...
 def _file_options(output: FileOption = None) -> None: ...
+def _document_options(to: FormOption = None, output: PlaceOption = None) -> None: ...
 def _window_options(columns: ColumnsOption = None, sort: Sort = None, limit: Limit = None) -> None: ...
 def _change_options(dry_run: DryRun = False) -> None: ...
 
 
 Body = Callable[..., Answer | Document]
+Finding = Callable[..., "Papers"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Commands(MutableMapping[str, Any]):
@@ -111,6 +125,12 @@ class Group:
         """A command whose answer has a format of its own."""
         return self._command(name, _file_options)
 
+    def renders(self, name: str) -> Callable[[Finding], Finding]:
+        """A command that makes documents; its function finds what they are about."""
+        from streamctl.cli.rendering import render
+
+        return self._command(name, _document_options, runner=render)
+
     def follows(self, name: str) -> Callable[[Body], Body]:
         """A command that goes on until it is stopped, on standard output alone."""
         return self._command(name)
@@ -133,8 +153,8 @@ class Group:
 
     def _command(
         self, name: str, *shared: Callable[..., None], runner: Callable[..., None] | None = None
-    ) -> Callable[[Body], Body]:
-        def decorate(function: Body) -> Body:
+    ) -> Callable[[F], F]:
+        def decorate(function: F) -> F:
             self.commands.later(name, lambda: _built(_wrapped(function, shared, runner or run), name))
             return function
 
@@ -148,7 +168,7 @@ def _built(function: Callable[..., None], name: str) -> Any:
 
 
 def _wrapped(
-    function: Body, shared: tuple[Callable[..., None], ...], runner: Callable[..., None]
+    function: Callable[..., Any], shared: tuple[Callable[..., None], ...], runner: Callable[..., None]
 ) -> Callable[..., None]:
     """The function with the shared options in its signature, run between opening and showing."""
     _, *own = inspect.signature(function, eval_str=True).parameters.values()

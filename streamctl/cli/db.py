@@ -68,17 +68,20 @@ def set_(
     key: Annotated[
         str,
         typer.Argument(
-            help="currency, timezone, checkin_amount, checkout_amount, payment_days, number_format or lease.",
+            help="currency, timezone, checkin_amount, checkout_amount, payment_days, number_format, lease, "
+            "seller_name, seller_address, seller_email, seller_tax_id or seller_note.",
             metavar="KEY",
         ),
     ],
-    value: Annotated[str, typer.Argument(help="The new value.", metavar="VALUE")],
+    value: Annotated[
+        str, typer.Argument(help="The new value; lines of an address or note with ; between.", metavar="VALUE")
+    ],
 ) -> Answer:
     """Change one setting."""
     from streamctl.services import settings
 
     changed = settings.change(key, value)
-    return changed.said(f"Set {changed.value('key')} to {changed.value('value')}.", "streamctl db info")
+    return changed.said(f"Set {key} to {changed.value('value') or 'nothing'}.", "streamctl db info")
 
 
 @group.changes("load")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +79,17 @@ class Desk(NamedTuple):
     def clock(self) -> datetime:
         """The moment it is now, for a command that outlives the moment it began at."""
         return self.settings.now(self.terms.zone)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """While it lasts, a person at a terminal sees that something is being done, and for how long."""
+        if self.settings.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield
+            return
+        from streamctl.output.waiting import elapsed
+
+        with elapsed(what):
+            yield
 
     def note(self, text: str) -> None:
         """Say something beside the answer."""

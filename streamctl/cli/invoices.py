@@ -1,7 +1,7 @@
 """`streamctl invoices …`"""
 
 from decimal import Decimal
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -14,17 +14,21 @@ from streamctl.cli.options import (
     Member,
     OfMember,
     OfMonth,
+    SomeIds,
     Status,
     Yes,
     amount_option,
     day_option,
+    month_option,
+    number,
+    reading,
     something_of,
     text_option,
 )
 from streamctl.domain import money
-from streamctl.domain.calendar import TypedDay
+from streamctl.domain.calendar import LAST, THIS, TypedDay, TypedMonth
 from streamctl.domain.records import Answer, Listing, Record
-from streamctl.errors import listed
+from streamctl.errors import UsageError, counted, listed
 
 group = Group("invoices", "Invoices: what members owe for a month.")
 
@@ -37,6 +41,8 @@ Amount = Annotated[Decimal | None, amount_option("--amount", help="The amount; i
 NewAmount = Annotated[Decimal | None, amount_option("--amount", help="The new total; a line adjusts the difference.")]
 On = Annotated[TypedDay | None, day_option("--on", help="The day it was paid; today unless said.")]
 Note = Annotated[str | None, text_option("--note", what="note", help="A note to keep with it.")]
+Billed = Annotated[TypedMonth, month_option("--month", help="The month to bill; this one unless said.")]
+Closed = Annotated[TypedMonth, month_option("--month", help="The month to close; the last one unless said.")]
 Reason = Annotated[str | None, text_option("--reason", what="reason", help="Why, kept as the invoice's note.")]
 
 
@@ -179,3 +185,82 @@ def reopen(desk: Desk, ids: Ids) -> Answer:
     from streamctl.services import invoices
 
     return _all_said(desk, "Reopened", invoices.reopen(desk.ids(ids), at=desk.at))
+
+
+@group.changes("generate")
+def generate(
+    desk: Desk,
+    month: Billed = THIS,
+    prorate: Annotated[bool, typer.Option("--prorate", help="Charge the active days' share of the month.")] = False,
+    reissue: Annotated[bool, typer.Option("--reissue", help="Bill a fee again that was voided.")] = False,
+) -> Answer:
+    """Bill the month's fees; run again, it adds what is missing and nothing else."""
+    from streamctl.services import billing
+
+    with desk.working("Billing"):
+        summary = billing.generate(at=desk.at, month=month.on(desk.today), prorate=prorate, reissue=reissue)
+    skipped = summary.value("skipped")
+    reasons = f", skipped {sum(skipped.values())} ({_reasons(skipped)})" if skipped else ""
+    total = money.spoken(summary.value("total"), desk.terms.currency)
+    said = f"created {summary.value('created')}, existing {summary.value('existing')}{reasons}"
+    return summary.said(f"Fees of {summary.value('month')}: {said}, {total}.", "streamctl lines list --kind fee")
+
+
+@group.changes("issue")
+def issue(
+    desk: Desk,
+    month: Closed = LAST,
+    empty: Annotated[
+        Literal["void", "keep"], typer.Option("--empty", help="What becomes of invoices without a line.")
+    ] = "void",
+    force: Annotated[bool, typer.Option("--force", help="Even a month that is not over.")] = False,
+) -> Answer:
+    """Close the month and those before it: number the invoices, and make what is owed due."""
+    from streamctl.services import billing
+
+    with desk.working("Issuing"):
+        summary = billing.issue(at=desk.at, month=month.on(desk.today), empty=empty, force=force)
+    numbered, aside = summary.value("numbered"), summary.value("voided") or summary.value("kept")
+    first, last = summary.value("first_number"), summary.value("last_number")
+    numbers = f", numbers {first} to {last}" if numbered > 1 else f", number {first}" if numbered else ""
+    left = f", {counted(aside, 'empty one')} {'voided' if summary.value('voided') else 'kept'}" if aside else ""
+    total = money.spoken(summary.value("total"), desk.terms.currency)
+    said = f"Issued {counted(summary.value('issued'), 'invoice')} of {summary.value('month')} and before"
+    return summary.said(f"{said}: {total}{numbers}{left}.", "streamctl invoices list --sort -number")
+
+
+@group.lists("overdue")
+def overdue(
+    desk: Desk,
+    window: Any,
+    days: Annotated[
+        int,
+        typer.Option(
+            "--days",
+            help="So many days past due, or more; 1 unless said.",
+            show_default=False,
+            **reading(number(1, 10**6, "number of days"), "N"),
+        ),
+    ] = 1,
+) -> Answer:
+    """List what was issued and is past due, the oldest first."""
+    from streamctl.views import invoices
+
+    return invoices.overdue(window, desk.terms, at=desk.at, days=days)
+
+
+@group.renders("render")
+def render(desk: Desk, ids: SomeIds = None, month: OfMonth = None) -> Any:
+    """Make documents that can be sent: HTML that prints well, text, or JSON."""
+    from streamctl.views import documents
+
+    if bool(ids) == (month is not None):
+        raise UsageError("Give the ids of invoices or --month, and not both.")
+    if month is not None:
+        return documents.of_month(month.on(desk.today), desk.terms)
+    typed = ids or []
+    return documents.named(desk.ids(typed), desk.terms, single=len(typed) == 1 and typed != ["-"])
+
+
+def _reasons(skipped: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in skipped.items())

@@ -73,6 +73,11 @@ Member = Annotated[str, typer.Argument(help=MEMBER_HELP, **reading(_member, "MEM
 InvoiceId = Annotated[int, typer.Argument(help="The invoice's id.", **reading(row_id, "INVOICE"))]
 Ids = Annotated[list[str], typer.Argument(help="Ids; - reads them from standard input, one a line.", metavar="ID...")]
 
+SomeIds = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids; - reads them from standard input, one a line.", metavar="ID...", show_default=False),
+]
+
 OfMember = Annotated[str | None, typer.Option("--member", help=MEMBER_HELP, **reading(_member, "MEMBER"))]
 OfInvoice = Annotated[int | None, typer.Option("--invoice", help="The invoice's id.", **reading(row_id, "ID"))]
 OfMonth = Annotated[
@@ -92,6 +97,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def day_option(*names: str, help: str) -> Any:
     """An option that takes a day."""
     return typer.Option(*names, help=help, **reading(calendar.typed_day, "DATE"))
+
+
+def month_option(*names: str, help: str) -> Any:
+    """An option that takes a month and has one by default."""
+    return typer.Option(*names, help=help, show_default=False, **reading(calendar.typed_month, "MONTH"))
 
 
 def amount_option(*names: str, help: str) -> Any:

@@ -54,6 +54,9 @@ class TypedMonth(NamedTuple):
         return self.month or month_on(month_of(today), self.offset)
 
 
+THIS, LAST = TypedMonth(None, 0), TypedMonth(None, -1)
+
+
 def typed_day(text: str) -> TypedDay:
     """`2026-11-22`, `today`, `yesterday` or `tomorrow`. Raises BadValue."""
     if text in RELATIVE_DAYS:

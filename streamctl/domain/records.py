@@ -12,11 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
 
-Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json"]
+Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "hours"]
 
 
 class Column(NamedTuple):
-    """A column: its key in JSON and CSV, and how its values are shown. Money is minor units, instants are UTC."""
+    """A column: its key in JSON and CSV, and how its values are shown.
+
+    Money is minor units, instants are UTC, hours are seconds.
+    """
 
     name: str
     kind: Kind = "text"
@@ -44,7 +47,8 @@ class Record(NamedTuple):
 class Listing(NamedTuple):
     """Many things: the rows may be an iterator that is read once. `total` counts what the limit left out too.
 
-    A `refusal` is raised when the rows have been shown.
+    A `refusal` is raised when the rows have been shown. A table alone draws `bar`, the name of the column that is shown
+    as bars too, and `foot`, a row below the others.
     """
 
     columns: tuple[Column, ...]
@@ -54,10 +58,18 @@ class Listing(NamedTuple):
     sentence: str = ""
     again: str = ""
     refusal: StreamctlError | None = None
+    bar: str = ""
+    foot: tuple[Any, ...] | None = None
 
     def said(self, sentence: str, again: str = "") -> Listing:
         """The same with a sentence for a person, and the command that shows it again."""
         return self._replace(sentence=sentence, again=again)
+
+    def totalled(self, *names: str) -> Listing:
+        """The same with the totals of these columns at the foot of its table, if it has any rows."""
+        kept = list(self.rows)
+        sums = [sum(row[i] for row in kept) if c.name in names else None for i, c in enumerate(self.columns)]
+        return self._replace(rows=kept, foot=("total", *sums[1:]) if kept else None)
 
 
 class Document(NamedTuple):
@@ -111,6 +123,12 @@ INVOICE = (
     Column("email", extra=True),
     Column("voided_at", "instant", extra=True),
     Column("note", extra=True),
+)
+
+OVERDUE = (
+    *(column._replace(brief=column.name in ("id", "user", "number", "due_date", "amount")) for column in INVOICE[:12]),
+    Column("email"),
+    Column("days_overdue", "int"),
 )
 
 LINE = (
@@ -176,6 +194,35 @@ HOLDER = (
     Column("seen_at", "instant"),
     Column("expires_at", "instant"),
 )
+GENERATED = (
+    Column("month"),
+    Column("members", "int"),
+    Column("created", "int"),
+    Column("existing", "int"),
+    Column("skipped", "json"),
+    Column("total", "money"),
+)
+ISSUED = (
+    Column("month"),
+    Column("issued", "int"),
+    Column("numbered", "int"),
+    Column("voided", "int"),
+    Column("kept", "int"),
+    Column("first_number"),
+    Column("last_number"),
+    Column("total", "money"),
+)
+
+REVENUE = (Column("invoices", "int"), Column("lines", "int"), Column("amount", "money"))  # after what it is by
+AGEING = (Column("days_past_due"), Column("invoices", "int"), Column("amount", "money"))
+USAGE = (
+    Column("day", "date"),
+    Column("streams", "int"),
+    Column("hours", "hours"),
+    Column("peak", "int"),
+    Column("at_limit", "int"),
+)
+
 NESTED = {"invoice_lines": LINE_IN_INVOICE, "holders": HOLDER}
 
 ENTITIES = {"member": MEMBER, "invoice": INVOICE, "line": LINE, "stream": STREAM}

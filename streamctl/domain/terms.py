@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from streamctl.domain import money
 from streamctl.domain.calendar import in_range, local_day, month_of, typed_duration, written
-from streamctl.domain.text import stored
+from streamctl.domain.text import email, stored
 from streamctl.errors import BadValue, quoted
 
 
@@ -45,7 +45,25 @@ def _lease(text: str) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    return stored(text.replace("\n", " ").strip())
+
+
+def _lines(text: str) -> str:
+    return stored("; ".join(lines_of(text)), most=MOST_LINES)
+
+
+def _email(text: str) -> str:
+    return email(text) if text else ""
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a setting that has several: `;` ends one, as a line end does."""
+    return tuple(filter(None, (line.strip() for line in text.replace("\n", ";").split(";"))))
+
+
 NO_LEASE = "none"
+MOST_LINES = 1000  # characters
 READERS: Mapping[str, Callable[[str], str]] = {
     "currency": money.currency,
     "timezone": _zone,
@@ -54,6 +72,11 @@ READERS: Mapping[str, Callable[[str], str]] = {
     "payment_days": _days,
     "number_format": _number_format,
     "lease": _lease,
+    "seller_name": _line,
+    "seller_address": _lines,
+    "seller_email": _email,
+    "seller_tax_id": _line,
+    "seller_note": _lines,
 }
 DEFAULTS: Mapping[str, str] = {
     "currency": "USD",
@@ -63,6 +86,11 @@ DEFAULTS: Mapping[str, str] = {
     "payment_days": "14",
     "number_format": "{month}-{seq:05}",
     "lease": NO_LEASE,
+    "seller_name": "",
+    "seller_address": "",
+    "seller_email": "",
+    "seller_tax_id": "",
+    "seller_note": "",
 }
 
 

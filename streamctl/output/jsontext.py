@@ -12,7 +12,7 @@ from streamctl.domain import money
 from streamctl.domain.flatjson import flat
 from streamctl.domain.records import NESTED, Column, Kind, Listing
 from streamctl.output.safety import escaped
-from streamctl.output.values import plain
+from streamctl.output.values import hours, plain
 
 
 def _escaped(found: Match[str]) -> str:
@@ -34,6 +34,8 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
             return str(stored)
         case "money":
             return money.exact(stored, currency)
+        case "hours":
+            return hours(stored).removesuffix(".00")
         case "bool":
             return "true" if stored else "false"
         case "ids":

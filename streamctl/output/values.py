@@ -17,6 +17,8 @@ def plain(value: Any, kind: Kind, currency: str) -> str:
     match kind:
         case "money":
             return money.plain(value, currency)
+        case "hours":
+            return hours(value)
         case "instant":
             return written(value) if isinstance(value, datetime) else str(value)
         case "bool":
@@ -42,3 +44,9 @@ def spoken(value: Any, kind: Kind, currency: str) -> str:
             return "yes" if value else "no"
         case _:
             return plain(value, kind, currency)
+
+
+def hours(seconds: int) -> str:
+    """`1.50`: seconds as hours with two decimals, half up."""
+    whole, hundredths = divmod((seconds + 18) // 36, 100)
+    return f"{whole}.{hundredths:02}"

@@ -151,10 +151,11 @@ def delete(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     wanted = present(Invoice, ids)
     gone = fetched("invoice", wanted, at)
     for invoice in _rows(wanted):
-        if invoice.issued_at or invoice.status == invoices.PAID:
+        sent = invoice.issued_at or invoice.number
+        if sent or invoice.status == invoices.PAID:
             state = invoices.state(invoice.status, invoice.issued_at)
-            hint = "An issued invoice is kept for ever; void it instead." if invoice.issued_at else None
-            raise InvoiceClosed(invoice.id, f"issued and {state}" if invoice.issued_at else state, hint)
+            hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
+            raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
     for chunk in chunked(wanted, AT_ONCE):
         Invoice.delete().where(Invoice.id.in_(chunk)).execute()
     return gone

@@ -14,6 +14,7 @@ from streamctl.store import bulk
 from streamctl.store.database import ID_MOST, SCHEMA, transactional
 from streamctl.store.models import (
     ENTITIES,
+    Counter,
     Invoice,
     InvoiceLine,
     Membership,
@@ -23,6 +24,7 @@ from streamctl.store.models import (
     User,
 )
 
+SINCE: dict[Any, int] = {Counter: 2}  # the schema that a younger table came with
 LOADED = (
     *(Column(name, "int") for name in ("members", "memberships", "invoices", "lines", "streams", "requests")),
     *(Column(name, "int") for name in ("adjusted", "zero_credits", "lifted", "merged")),
@@ -56,24 +58,28 @@ def load(
 
 
 def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
-    if document.get("schema") != SCHEMA:
+    schema = document.get("schema")
+    if type(schema) is not int or not 0 < schema <= SCHEMA:
         raise BadData(
-            f"The dump has schema {quoted(document.get('schema'))}; this streamctl loads schema {SCHEMA}.",
-            "Load it with the streamctl that wrote it, and migrate that database.",
+            f"The dump has schema {quoted(schema)}; this streamctl loads schema {SCHEMA} and older ones.",
+            "Load it with the newer streamctl that wrote it.",
         )
     tables = document.get("tables")
-    names = [model._meta.table_name for model in ENTITIES]
+    models = [model for model in ENTITIES if SINCE.get(model, 1) <= schema]
+    names = [model._meta.table_name for model in models]
     if not isinstance(tables, dict) or sorted(tables) != sorted(names):
         raise BadData(f"The dump does not have the tables {listed(names)}.")
     last = document.get("sequences", {})
     if not isinstance(last, dict) or not all(type(value) is int and 0 <= value <= ID_MOST for value in last.values()):
         raise BadData("The sequences in the dump can't be read.")
     counts: dict[Any, int] = {}
-    for model in ENTITIES:
+    for model in models:
         name = model._meta.table_name
         columns, rows = _table(name, tables[name], list(model._meta.columns))
         if model is Setting:
             _change_settings(columns, rows)
+        elif model is Counter:
+            _continue_counters(columns, rows)
         else:
             counts[model] = bulk.insert(model, columns, _ordered(model, columns, rows), name)
     bulk.continue_sequences({name: value for name, value in last.items() if name in names})
@@ -116,7 +122,17 @@ def _change_settings(columns: list[str], rows: list[list[Any]]) -> None:
             value = read(str(found["key"]), str(found["value"]))
         except BadValue as error:
             raise BadData(f"A setting in the dump can't be taken: {error.message}") from None
-        Setting.update(value=value).where(Setting.key == found["key"]).execute()
+        Setting.insert(key=found["key"], value=value).on_conflict(
+            conflict_target=[Setting.key], update={Setting.value: value}
+        ).execute()
+
+
+def _continue_counters(columns: list[str], rows: list[list[Any]]) -> None:
+    for row in rows:
+        found = dict(zip(columns, row, strict=True))
+        if not isinstance(found["value"], int) or found["value"] < 0:
+            raise BadData(f"The counter {quoted(found['name'])} in the dump is no number.")
+        Counter.update(value=found["value"]).where(Counter.name == found["name"]).execute()
 
 
 def _summary(counts: dict[Any, int], books: fixture.Books) -> Record:

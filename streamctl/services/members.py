@@ -207,7 +207,7 @@ def _must_be_free(email: str, owner: int | None = None) -> None:
 
 
 def _must_be_unused(user: int, force: bool) -> None:
-    closed = (Invoice.status == invoices.PAID) | ~Invoice.issued_at.is_null()
+    closed = (Invoice.status == invoices.PAID) | ~Invoice.issued_at.is_null() | ~Invoice.number.is_null()
     kept = Invoice.select().where((Invoice.user == user) & closed).count()
     if kept:
         raise InUse(

@@ -35,7 +35,7 @@ from streamctl.store import models  # noqa: E402
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SCHEMA = 1  # the number of the newest migration
+SCHEMA = 2  # the number of the newest migration
 ID_MOST = 2**63 - 1
 _PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
 _LARGE_CACHE = 64 << 20  # bytes

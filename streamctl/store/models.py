@@ -114,4 +114,11 @@ class Setting(Entity):
     value = TextField()
 
 
-ENTITIES = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting)
+class Counter(Entity):
+    """The last number given of a kind, such as `invoice_number`."""
+
+    name = TextField(primary_key=True)
+    value = BigIntegerField()
+
+
+ENTITIES = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)

@@ -61,9 +61,8 @@ def expressions(entity: str, at: datetime) -> Mapping[str, Any]:
             return {**own, "email": User.email}
 
 
-def select(entity: str, columns: Sequence[Column], at: datetime) -> ModelSelect[Any]:
+def select(entity: str, columns: Sequence[Column], by_name: Mapping[str, Any]) -> ModelSelect[Any]:
     """A query for these columns of the entity, its tables joined; filters and order are the caller's."""
-    by_name = expressions(entity, at)
     wanted = [by_name[column.name].alias(column.name) for column in columns]
     match entity:
         case "member":
@@ -95,7 +94,7 @@ def fetch(entity: str, ids: Iterable[int], at: datetime) -> list[Record]:
     found: dict[int, Record] = {}
     for start in range(0, len(wanted), AT_ONCE):
         chunk = [number for number in wanted[start : start + AT_ONCE] if 0 < number <= ID_MOST]
-        for row in rows(select(entity, columns, at).where(key_of(entity).in_(chunk))):
+        for row in rows(select(entity, columns, expressions(entity, at)).where(key_of(entity).in_(chunk))):
             found[row[0]] = Record(columns, row)
     return [found[number] for number in wanted if number in found]
 
@@ -111,7 +110,8 @@ def invoice_with_lines(invoice: int, at: datetime) -> Record | None:
     if not found:
         return None
     columns = tuple(Column("invoice_lines", "rows") if c.name == "invoice_lines" else c for c in found[0].columns)
-    lines = select("line", LINE_IN_INVOICE, at).where(InvoiceLine.invoice == invoice).order_by(InvoiceLine.id)
+    query = select("line", LINE_IN_INVOICE, expressions("line", at))
+    lines = query.where(InvoiceLine.invoice == invoice).order_by(InvoiceLine.id)
     row = tuple(
         list(rows(lines)) if c.name == "invoice_lines" else v for c, v in zip(columns, found[0].row, strict=True)
     )

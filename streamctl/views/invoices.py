@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from streamctl.domain.records import Listing, Record
+from peewee import SQL
+
+from streamctl.domain.invoices import OUTSTANDING
+from streamctl.domain.records import OVERDUE, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound
+from streamctl.store.expressions import days_between
 from streamctl.store.lookups import MemberRef, member_id
 from streamctl.store.models import Invoice
 from streamctl.store.records import invoice_with_lines
@@ -44,6 +48,20 @@ def invoices(
     if most is not None:
         filters.append(Invoice.amount <= terms.minor(most))
     return listing("invoice", filters, window, at)
+
+
+def overdue(window: Window, terms: Terms, *, at: datetime, days: int = 1) -> Listing:
+    """The issued invoices that are unpaid `days` days or more after the day they were due, the oldest first.
+
+    Raises UnknownColumn, BadValue.
+    """
+    today = terms.today(at).isoformat()
+    late = days_between(Invoice.due_date, today)
+    filters = [Invoice.status == SQL(f"'{OUTSTANDING}'"), Invoice.issued_at.is_null(is_null=False)]
+    # The day itself is compared too, because the index is by it.
+    filters += [Invoice.due_date < today, late >= days]
+    oldest_first = window if window.sort is not None else window._replace(sort="due_date")
+    return listing("invoice", filters, oldest_first, at, columns=OVERDUE, more={"days_overdue": late})
 
 
 def invoice(invoice: int, *, at: datetime) -> Record:

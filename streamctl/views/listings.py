@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,14 +21,26 @@ class Window(NamedTuple):
     brief: bool = False
 
 
-def listing(entity: str, filters: Iterable[Any], window: Window, at: datetime) -> Listing:
-    """The rows of an entity that pass all filters. Raises UnknownColumn, BadValue."""
-    columns = chosen(ENTITIES[entity], window)
-    query = select(entity, columns, at)
+def listing(
+    entity: str,
+    filters: Iterable[Any],
+    window: Window,
+    at: datetime,
+    *,
+    columns: Sequence[Column] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Listing:
+    """The rows of an entity that pass all filters; `more` are expressions for columns that are not the entity's own.
+
+    Raises UnknownColumn, BadValue.
+    """
+    by_name = {**expressions(entity, at), **(more or {})}
+    columns = chosen(columns or ENTITIES[entity], window)
+    query = select(entity, columns, by_name)
     for condition in filters:
         query = query.where(condition)
     total = query.count() if window.limit is not None else None
-    ordered = query.order_by(*_order(entity, window.sort, at)).limit(window.limit)
+    ordered = query.order_by(*_order(entity, window.sort, by_name)).limit(window.limit)
     return Listing(columns, rows(ordered), total, window.limit)
 
 
@@ -53,8 +65,7 @@ def chosen(columns: Sequence[Column], window: Window) -> tuple[Column, ...]:
     return tuple(dict.fromkeys(picked))
 
 
-def _order(entity: str, sort: str | None, at: datetime) -> Iterator[Any]:
-    by_name = expressions(entity, at)
+def _order(entity: str, sort: str | None, by_name: Mapping[str, Any]) -> Iterator[Any]:
     for term in (sort or "").split(",") if sort is not None else ():
         name = term.strip().removeprefix("-")
         if name not in by_name:

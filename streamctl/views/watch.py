@@ -11,7 +11,7 @@ from streamctl.domain.records import STREAM, Column, Listing
 from streamctl.store.database import current, rows, snapshot
 from streamctl.store.lookups import MemberRef, member_id
 from streamctl.store.models import Stream
-from streamctl.store.records import fetch, is_open, key_of, select
+from streamctl.store.records import expressions, fetch, is_open, key_of, select
 
 EVENTS = 50  # kept for a screen, which shows as many as it has room for
 LOOKED_BACK_AT = 200  # streams, for the events before the first look
@@ -128,7 +128,7 @@ class Watch:
         self._newest = max(new, default=self._newest)
 
     def _select(self, at: datetime) -> Any:
-        query = select("stream", COLUMNS, at)
+        query = select("stream", COLUMNS, expressions("stream", at))
         return query.where(*self._of_member) if self._of_member else query
 
 

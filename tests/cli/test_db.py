@@ -8,9 +8,12 @@ import json
 import pytest
 from program import Program
 
+from streamctl.store.database import SCHEMA
+
 INFO = (
     "path engine engine_version migrations schema bytes members memberships invoices lines streams open_streams "
-    "currency timezone checkin_amount checkout_amount payment_days number_format lease"
+    "currency timezone checkin_amount checkout_amount payment_days number_format lease "
+    "seller_name seller_address seller_email seller_tax_id seller_note"
 ).split()
 
 
@@ -71,8 +74,9 @@ def test_info_says_where_and_how_much(member: Program) -> None:
     assert list(found) == INFO
     assert found["path"] == str(member.db)
     assert found["bytes"] == member.db.stat().st_size
-    counts = ("members", "memberships", "invoices", "lines", "streams", "open_streams", "schema")
+    counts = ("members", "memberships", "invoices", "lines", "streams", "open_streams")
     assert {found[name] for name in counts} == {1}
+    assert found["schema"] == SCHEMA
     assert (found["currency"], found["timezone"], found["payment_days"]) == ("USD", "UTC", "14")
 
 
@@ -84,6 +88,12 @@ def test_every_setting_can_be_set_and_is_used(program: Program) -> None:
         ("payment_days", "030", "30"),
         ("number_format", "INV-{month}-{seq:04}", "INV-{month}-{seq:04}"),
         ("currency", "eur", "EUR"),
+        ("seller_name", "Northlight", "Northlight"),
+        ("seller_address", "1 Harbour Road;Dublin", "1 Harbour Road; Dublin"),
+        ("seller_email", "billing@northlight.example", "billing@northlight.example"),
+        ("seller_tax_id", "IE 1234567X", "IE 1234567X"),
+        ("seller_note", "Pay soon", "Pay soon"),
+        ("seller_note", "", ""),
     ):
         assert program.ok("db", "set", key, value) == {"key": key, "value": stored}
         assert program.ok("db", "info")[key] == stored
@@ -107,6 +117,8 @@ def test_every_setting_can_be_set_and_is_used(program: Program) -> None:
         ("payment_days", ["1000", "1.5", "", "x"]),
         ("number_format", ["", "x", "{month}", "{seq", "{}{}", "{seq.x}", "{other}{seq}", "{seq:d}" * 20]),
         ("currency", ["XXX", "", "EURO", "€"]),
+        ("seller_email", ["x", "a@b@c", " "]),
+        ("seller_name", ["x" * 256]),
         ("nope", ["1"]),
     ],
 )
@@ -138,7 +150,7 @@ def test_the_currency_is_fixed_once_there_are_amounts(program: Program) -> None:
 
 def test_migrate_has_nothing_to_do_and_brings_an_old_schema_up(member: Program) -> None:
     before = member.books()
-    done = {"path": str(member.db), "schema": 1, "applied": ""}
+    done = {"path": str(member.db), "schema": SCHEMA, "applied": ""}
     assert member.ok("db", "migrate") == done
     assert member.books() == before
     member.sql("PRAGMA user_version = 0")
@@ -150,12 +162,46 @@ def test_migrate_has_nothing_to_do_and_brings_an_old_schema_up(member: Program) 
     assert absent.refused("db", "migrate")["code"] == "no_database"
 
 
+FIRST_SCHEMA = (
+    "DROP TRIGGER invoice_kept",
+    "DROP INDEX invoice_unnumbered",
+    "DROP INDEX invoice_due",
+    "DROP TABLE counter",
+    "DELETE FROM schema_migration WHERE name > '0002'",
+    "PRAGMA user_version = 1",
+)
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_todays_with_its_books(member: Program) -> None:
+    ddl = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    today, before = member.sql(ddl), member.books()
+    for statement in FIRST_SCHEMA:
+        member.sql(statement)
+    assert member.refused("members", "list")["code"] == "schema_old"
+    assert member.ok("db", "migrate")["applied"] == "0002_month_end"
+    assert member.sql(ddl) == today
+    history = {"schema_migration", "sqlite_sequence"}
+    assert {n: r for n, r in member.books().items() if n not in history} == {
+        n: r for n, r in before.items() if n not in history
+    }
+
+
+def test_a_seller_is_in_the_dump_and_in_what_is_loaded_from_it(program: Program) -> None:
+    program.ok("db", "set", "seller_name", "Zoë & Söhne")
+    other = dataclasses.replace(program, db=program.home / "other.db")
+    other.ok("db", "init", "--timezone", "UTC")
+    other.sql("DELETE FROM setting WHERE key LIKE 'seller%'")  # as in a database that is older than these
+    assert other.ok("db", "info")["seller_name"] == ""
+    other.ok("db", "load", "-", stdin=program("db", "dump").out)
+    assert other.ok("db", "info")["seller_name"] == "Zoë & Söhne"
+
+
 def test_a_dump_is_one_json_document_with_every_table(member: Program) -> None:
     member.ok("stream", "checkin", 1, "--ref", "k")
     said = member("db", "dump")
     assert (said.status, said.err) == (0, "")
     document = json.loads(said.out)
-    assert document["schema"] == 1
+    assert document["schema"] == SCHEMA
     books = member.books()
     for name in ("user", "membership", "invoice", "invoice_line", "stream", "request", "setting"):
         table = document["tables"][name]

@@ -277,10 +277,22 @@ def test_what_is_no_clean_json_is_refused_with_the_place(program: Program) -> No
         ('[{"model": "core.user", "pk": 0, "fields": {}}]', "Object 1"),
         ('[{"model": "core.user", "pk": 99999999999999999999, "fields": {}}]', "Object 1"),
         ('[{"model": "core.user", "pk": 1, "fields": []}]', "Object 1"),
-        ('{"streamctl": "1", "schema": 2, "tables": {}}', "schema"),
+        ('{"streamctl": "1", "schema": 999, "tables": {}}', "schema"),
+        ('{"streamctl": "1", "schema": "1", "tables": {}}', "schema"),
         ('{"streamctl": "1", "schema": 1, "tables": {}}', "tables"),
     ):
         assert part in refused(program, text)["message"], text[:60]
+
+
+def test_a_dump_of_an_older_schema_is_loaded_too(member: Program) -> None:
+    member.ok("stream", "checkin", 1)
+    old = json.loads(member("db", "dump").out)
+    old["schema"] = 1
+    del old["tables"]["counter"]
+    new = dataclasses.replace(member, db=member.home / "new.db")
+    new.ok("db", "init", "--timezone", "UTC")
+    assert new.ok("db", "load", "-", stdin=json.dumps(old))["lines"] == 1
+    assert rows(new) == rows(member)
 
 
 def test_a_dump_with_a_wrong_row_is_refused_whole(member: Program) -> None:

@@ -14,7 +14,11 @@ from streamctl.domain.terms import DEFAULTS, READERS, Terms
 from streamctl.errors import BadValue
 
 unhurried = settings(deadline=None)
-likely = st.text("0123456789.-eE", max_size=12) | st.text("UTCEurope/Bln{}seqmonth:05!r.[]_ ", max_size=20)
+likely = (
+    st.text("0123456789.-eE", max_size=12)
+    | st.text("UTCEurope/Bln{}seqmonth:05!r.[]_ ", max_size=20)
+    | st.text("ab@.; \n\r\t", max_size=20)
+)
 
 
 @unhurried
@@ -71,6 +75,24 @@ def test_payment_days_are_whole_days_below_a_thousand() -> None:
     for typed in ("", "-1", "1000", "1.5", "٣", "14 ", "14\n"):
         with pytest.raises(BadValue, match="number of days"):
             terms.read("payment_days", typed)
+
+
+def test_an_address_and_a_note_are_lines_with_a_semicolon_between() -> None:
+    for name in ("seller_address", "seller_note"):
+        assert terms.read(name, " 1 Harbour Road ;; Dublin\nIreland;") == "1 Harbour Road; Dublin; Ireland"
+        assert terms.lines_of(terms.read(name, "a;b")) == ("a", "b")
+        assert terms.lines_of(terms.read(name, "")) == ()
+        with pytest.raises(BadValue, match="1000 is the most"):
+            terms.read(name, "x" * 1001)
+
+
+def test_a_sellers_name_is_one_line_and_their_email_an_email_or_nothing() -> None:
+    assert terms.read("seller_name", " Northlight\nStreaming ") == "Northlight Streaming"
+    assert terms.read("seller_email", "billing@northlight.example") == "billing@northlight.example"
+    assert [terms.read(name, "") for name in READERS if name.startswith("seller_")] == [""] * 5
+    for name, typed in (("seller_email", "billing"), ("seller_name", "x" * 256), ("seller_tax_id", "a\0")):
+        with pytest.raises(BadValue):
+            terms.read(name, typed)
 
 
 def test_an_unknown_setting_is_a_bad_value_with_the_nearest_name() -> None:

@@ -22,6 +22,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "invoice_line": {"id": 1, "invoice": 1, "amount": 100, "description": "x", "kind": "manual", "key": "k"},
     "stream": {"id": 1, "user": 1, "ref": "r", "opened_at": NOW, "seen_at": NOW, "checkin_line": 1},
     "request": {"id": 1, "key": "k", "action": "line", "member": 1, "parameters": "{}", "receipt": "{}", "at": NOW},
+    "counter": {"name": "n", "value": 0},
 }
 CLOSED = {"closed_at": NOW, "close_reason": "checkout"}
 BAD: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -66,6 +67,8 @@ BAD: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("stream", {name: None}) for name in ("opened_at", "seen_at")),
     *(("request", {name: None}) for name in ("key", "action", "member", "parameters", "receipt", "at")),
     ("request", {"key": "t" * 256}),
+    *(("counter", {"value": value}) for value in (-1, None, 1.5, "x")),
+    ("counter", {"name": "invoice_number"}),
 )
 DAYS = {"membership": ("start_date", "end_date"), "invoice": ("date",)}
 INSTANTS = {"user": ("created_at",), "stream": ("opened_at", "seen_at", "expires_at"), "request": ("at",)}

@@ -1,0 +1,51 @@
+"""What `invoices render` does between the invoices and their documents."""
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+from streamctl import output as out
+from streamctl.cli.command import Finding, chosen_format
+from streamctl.cli.desk import Desk
+from streamctl.domain.records import Answer, Document
+from streamctl.settings import Settings
+
+if TYPE_CHECKING:
+    from streamctl.domain.documents import Papers
+
+
+def render(function: Finding, settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:
+    """Open the database, call the function at a desk, and write the documents of what it found, in one consistent view.
+
+    Into a folder they go a file each, and the answer is where; otherwise they are the answer.
+    """
+    from streamctl.output import document
+    from streamctl.output.writer import sink
+    from streamctl.store.database import opened, snapshot, terms
+
+    place, into = options["output"], document.is_folder(options["output"])
+    form = document.form(options["to"], place)
+    gc.freeze()  # what start-up made is there to stay
+    gc.enable()
+    style = out.Style(chosen_format(None, None) if into else None, settings.quiet)
+    with opened(settings.path(), wait=settings.timeout) as store, snapshot():
+        now = terms()
+        desk = Desk(settings, now, settings.now(now.zone))
+        papers = function(desk, **given)
+        _tell(desk, papers)
+        if not (papers.number or into or form == "json"):
+            return
+        with sink(None if into else place, store.owns, lambda: into) as target:
+            answer: Answer | Document
+            if into:
+                answer = document.into(place, papers, form, store.owns, quiet=settings.quiet)
+            else:
+                answer = Document(document.parts(papers, form))
+            out.show(answer, target, style)
+
+
+def _tell(desk: Desk, papers: "Papers") -> None:
+    """Say what is missing of the documents."""
+    if not papers.number:
+        desk.note(f"There is no invoice to render in {papers.month}.")
+    elif not papers.seller.name:
+        desk.note("The documents name no seller; name yourself with: streamctl db set seller_name NAME")

@@ -1,0 +1,181 @@
+"""The month's end: the fees of all memberships billed, and the month's invoices numbered and issued."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from peewee import SQL, Case, IntegrityError, Value, fn
+
+from streamctl.domain import billing, invoices, membership
+from streamctl.domain.billing import Month
+from streamctl.domain.calendar import in_range
+from streamctl.domain.records import GENERATED, ISSUED, Record
+from streamctl.domain.terms import Terms
+from streamctl.errors import BadValue, MonthNotOver, NumberTaken
+from streamctl.store.database import rows, transactional, use_large_cache, violated
+from streamctl.store.expressions import days_between, earlier, later, numbered
+from streamctl.store.models import Counter, Invoice, InvoiceLine, Membership
+from streamctl.store.records import IS_OPEN
+
+Empty = Literal["void", "keep"]
+NUMBERS = "invoice_number"
+EXISTING, NO_FEE, VOIDED, DUE = "existing", "no_fee", "voided", "due"
+
+
+@transactional
+def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, reissue: bool = False) -> Record:
+    """Put the fee of each membership that was active on a day of the month on its member's open invoice; a summary.
+
+    An invoice is made where it is missing. A fee that is there stays as it is, so a second run adds nothing; one that
+    was voided is billed again only with `reissue`. `prorate` charges the active days' share of the month, half-up to
+    the minor unit.
+    """
+    use_large_cache()
+    billed = Month.of(month)
+    judged = _judged(billed, prorate=prorate, reissue=reissue)
+    found = {standing: (count, total) for standing, count, total in rows(_counted(judged))}
+    _make_invoices(judged, billed, terms.today(at))
+    _add_fees(judged, billed)
+    created, total = found.pop(DUE, (0, 0))
+    existing, _ = found.pop(EXISTING, (0, 0))
+    skipped = {standing: count for standing, (count, _) in sorted(found.items())}
+    members = created + existing + sum(skipped.values())
+    return Record(GENERATED, (month, members, created, existing, skipped, total))
+
+
+@transactional
+def issue(terms: Terms, *, at: datetime, month: str, empty: Empty = "void", force: bool = False) -> Record:
+    """Close the month and those before it: number what is outstanding or paid, and issue what is outstanding.
+
+    Numbers come from one counter, without a gap, ascending by month, date and id. Outstanding invoices without a line
+    are voided, or with `empty` "keep" left open, and get no number either way. A summary. Raises MonthNotOver unless
+    `force`, NumberTaken, BadValue where the due day is beyond 2999.
+    """
+    if not force and not billing.is_over(month, terms.today(at)):
+        raise MonthNotOver(month)
+    use_large_cache()
+    candidates = (Invoice.month <= month) & (Invoice.status != invoices.VOID)
+    is_empty = IS_OPEN & ~fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.invoice == Invoice.id))
+    voided = kept = 0
+    if empty == "void":
+        void = Invoice.update(status=invoices.VOID, voided_at=at).where(candidates & is_empty)
+        voided = int(void.execute())
+    else:
+        kept = Invoice.select().where(candidates & is_empty).count()
+        candidates &= ~is_empty
+    first, last, count = _number(terms, candidates)
+    to_issue = candidates & IS_OPEN
+    ((issued, total),) = rows(Invoice.select(fn.COUNT(Invoice.id), _sum(Invoice.amount)).where(to_issue))
+    Invoice.update(issued_at=at, due_date=_due_day(terms, at)).where(to_issue).execute()
+    return Record(ISSUED, (month, issued, count, voided, kept, first, last, total))
+
+
+def _judged(month: Month, *, prorate: bool, reissue: bool) -> Any:
+    """The memberships that are active in the month: member, standing, and what is to be charged, as a subquery."""
+    first, after = month.first.isoformat(), month.after.isoformat()
+    # A cancelled membership ends on the day it was cancelled. Of one taken over from elsewhere that day may be
+    # unknown: nobody is charged on a guess.
+    until = earlier(Membership.end_date, Membership.cancelled_on)
+    dated = (Membership.state == membership.ACTIVE) | Membership.cancelled_on.is_null(is_null=False)
+    active = (Membership.start_date < after) & (until > first) & (until > Membership.start_date)
+    standings = [(_fee_on(month, Invoice.status != invoices.VOID), EXISTING), (Membership.fee == 0, NO_FEE)]
+    if not reissue:
+        standings.append((_fee_on(month, Invoice.status == invoices.VOID), VOIDED))
+    amount: Any = Membership.fee
+    if prorate:
+        days = days_between(later(Membership.start_date, first), earlier(until, after))
+        amount = (Membership.fee * days * 2 + month.days) / (2 * month.days)
+    return Membership.select(
+        Membership.user.alias("member"),
+        Case(None, standings, DUE).alias("standing"),
+        amount.alias("amount"),
+    ).where(dated & active)
+
+
+def _fee_on(month: Month, condition: Any) -> Any:
+    """Whether the member's fee of the month is on an invoice for which that holds."""
+    fees = (
+        Invoice.select(SQL("1"))
+        .join(InvoiceLine, on=(InvoiceLine.invoice == Invoice.id))
+        .where((Invoice.user == Membership.user) & (Invoice.month == month.name))
+        .where((InvoiceLine.kind == invoices.FEE) & condition)
+    )
+    return fn.EXISTS(fees)
+
+
+def _counted(judged: Any) -> Any:
+    """For each standing how many members have it, and what they are to be charged together."""
+    columns = (judged.c.standing, fn.COUNT(judged.c.member), _sum(judged.c.amount))
+    return judged.select_from(*columns).group_by(judged.c.standing)
+
+
+def _sum(amounts: Any) -> Any:
+    """The sum of minor units; 0 of none."""
+    return fn.COALESCE(fn.SUM(amounts), 0).cast("BIGINT")
+
+
+def _make_invoices(judged: Any, month: Month, today: date) -> None:
+    """Open invoices for the members who are due and have none."""
+    there = Invoice.select(SQL("1")).where((Invoice.user == judged.c.member) & (Invoice.month == month.name) & IS_OPEN)
+    values = {
+        Invoice.user: judged.c.member,
+        Invoice.date: Value(month.nearest(today).isoformat()),
+        Invoice.month: Value(month.name),
+        Invoice.description: Value(invoices.description(month.name)),
+        Invoice.status: Value(invoices.OUTSTANDING),
+        Invoice.amount: Value(0),
+    }
+    due = judged.select_from(*values.values()).where((judged.c.standing == DUE) & ~fn.EXISTS(there))
+    _insert(Invoice, values, due.order_by(judged.c.member))
+
+
+def _add_fees(judged: Any, month: Month) -> None:
+    """The line of each member who is due. Its key makes it the only one of that member and month."""
+    before, after = billing.fee_key(month.name)
+    key = Value(before).concat(judged.c.member.cast("TEXT")).concat(after)
+    taken = fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.key == key))  # by a fee that was voided
+    values = {
+        InvoiceLine.invoice: Invoice.id,
+        InvoiceLine.amount: judged.c.amount,
+        InvoiceLine.description: Value(billing.fee_text(month.name)),
+        InvoiceLine.kind: Value(invoices.FEE),
+        InvoiceLine.key: Case(None, [(taken, key.concat(":").concat(Invoice.id.cast("TEXT")))], key),
+    }
+    of_member = (Invoice.user == judged.c.member) & (Invoice.month == month.name) & IS_OPEN
+    due = judged.select_from(*values.values()).join(Invoice, on=of_member).where(judged.c.standing == DUE)
+    _insert(InvoiceLine, values, due.order_by(judged.c.member))
+
+
+def _insert(model: Any, values: dict[Any, Any], query: Any) -> None:
+    """Insert the query's rows; one that somebody else has inserted meanwhile is left to them."""
+    model.insert_from(query, list(values)).on_conflict(action="nothing").as_rowcount().execute()
+
+
+def _number(terms: Terms, candidates: Any) -> tuple[str | None, str | None, int]:
+    """Give those of the candidates that have none their numbers; the first, the last, and how many."""
+    unnumbered = candidates & Invoice.number.is_null()
+    months = Invoice.select(fn.COUNT(Invoice.id), fn.MIN(Invoice.month), fn.MAX(Invoice.month)).where(unnumbered)
+    ((count, first, last),) = rows(months)
+    if not count:
+        return None, None, 0
+    Counter.update(value=Counter.value + count).where(Counter.name == NUMBERS).execute()
+    before = Counter.get_by_id(NUMBERS).value - count
+    place = fn.ROW_NUMBER().over(order_by=[Invoice.month, Invoice.date, Invoice.id])
+    placed = Invoice.select(Invoice.id, (place + before).alias("sequence")).where(unnumbered).alias("placed")
+    given = numbered(terms.number_format, Invoice.month, placed.c.sequence)
+    try:
+        Invoice.update(number=given).from_(placed).where(Invoice.id == placed.c.id).execute()
+    except IntegrityError as error:
+        raise NumberTaken(terms.number_format) if violated(error) == "invoice.number" else error from error
+    format = terms.number_format
+    return billing.number(format, first, before + 1), billing.number(format, last, before + count), count
+
+
+def _due_day(terms: Terms, at: datetime) -> date:
+    try:
+        return in_range(terms.today(at) + timedelta(days=terms.payment_days))
+    except (ValueError, OverflowError):
+        raise BadValue(
+            "The due day is beyond the year 2999.", "Lower it with: streamctl db set payment_days 0"
+        ) from None

@@ -1,0 +1,41 @@
+"""Parts of statements that the engines write differently, or that several statements share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import SQL, Case, fn
+
+from streamctl.domain.billing import number_parts
+
+_ZEROS = "0" * 9
+
+
+def days_between(first: Any, last: Any) -> Any:
+    """How many days it is from one day to another; both columns or ISO text."""
+    return (fn.JULIANDAY(last) - fn.JULIANDAY(first)).cast("INTEGER")
+
+
+def earlier(one: Any, other: Any) -> Any:
+    """The earlier of two days, or `one` where `other` is null."""
+    return Case(None, [(other < one, other)], one)
+
+
+def later(one: Any, other: Any) -> Any:
+    """The later of two days."""
+    return Case(None, [(other > one, other)], one)
+
+
+def seconds(instant: Any) -> Any:
+    """An instant as whole seconds since 1970."""
+    return fn.STRFTIME("%s", instant).cast("INTEGER")
+
+
+def numbered(format: str, month: Any, sequence: Any) -> Any:
+    """The number of an invoice, as `domain.billing.number` makes it, of a month and a sequence that are columns."""
+    result: Any = SQL("''")
+    for kind, given in number_parts(format):
+        digits = sequence.cast("TEXT")
+        padded = fn.SUBSTR(_ZEROS[: int(given or 1)], fn.LENGTH(digits) + 1).concat(digits) if kind == "seq" else None
+        result = result.concat({"text": given, "month": month, "seq": padded}[kind])
+    return result

@@ -1,0 +1,58 @@
+"""What the tests of reports share: invoices and lines put straight into the file, amounts read exactly."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from program import Program
+from streams import enrol
+
+KINDS = ("manual", "adjustment", "checkin", "checkout", "fee")
+Row = dict[str, Any]
+
+
+def exact(program: Program, *words: object) -> list[Row]:
+    """The rows of the answer, amounts as decimals."""
+    answer = program(*words, "--format", "json")
+    assert (answer.status, answer.err) == (0, ""), answer.err
+    rows: list[Row] = json.loads(answer.out, parse_float=Decimal, parse_int=Decimal)
+    return rows
+
+
+def bill(program: Program, day: str, *amounts: int, kind: str = "manual", **values: object) -> None:
+    """An invoice of member 1 of that day, with a line for each amount in minor units; `values` are its columns."""
+    columns = {"user": 1, "date": day, "month": day[:7], "description": "", "status": "OUT", "amount": 0, **values}
+    names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
+    with closing(sqlite3.connect(program.db)) as connection, connection:
+        found = connection.execute(f"INSERT INTO invoice ({names}) VALUES ({places})", (*columns.values(),)).lastrowid
+        connection.executemany(
+            "INSERT INTO invoice_line (invoice, amount, description, kind) VALUES (?, ?, '', ?)",
+            [(found, amount, "discount" if amount < 0 else kind) for amount in amounts],
+        )
+
+
+def random_books(program: Program, seed: int, count: int = 50) -> Program:
+    """Invoices of three members in every state, dated in eight months, with up to six lines of every kind each."""
+    dice = random.Random(seed)
+    enrol(program, "a@example.com", "b@example.com", "c@example.com")
+    for _ in range(count):
+        dated = date(2026, 3, 1) + timedelta(days=dice.randrange(240))
+        issued = f"{dated + timedelta(days=dice.randrange(40))}T{dice.randrange(24):02}:30:00Z"
+        status = dice.choice(["OUT", "PAID", "VOID"])
+        later = str(dated + timedelta(days=dice.randrange(120)))
+        values: dict[str, object] = {"user": dice.randint(1, 3), "status": status, "issued_at": issued}
+        values["due_date"] = dice.choice([None, str(date.fromisoformat(issued[:10]) + timedelta(days=14))])
+        if status == "PAID":
+            values["paid_on"] = dice.choice([None, later])
+        if status == "VOID":
+            values["voided_at"] = dice.choice([None, f"{later}T23:30:00Z"])
+        amounts = sorted((dice.randint(-99, 9999) for _ in range(dice.randrange(6))), reverse=True)
+        if sum(amounts) >= 0:
+            bill(program, str(dated), *amounts, kind=dice.choice(KINDS), **values)
+    return program
