@@ -39,8 +39,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Start-up against the bare imports, a batch and a month's fees against bare statements; prints ratios."""
-    session.install(".", env={"PIP_NO_COMPILE": "0"})
-    session.run("python", "tests/bench/startup.py", success_codes=[0, 1])
-    session.run("python", "tests/bench/batch.py", success_codes=[0, 1])
-    session.run("python", "tests/bench/generate.py", success_codes=[0, 1])
+    """Start-up against the bare imports, batch and month against bare statements, both engines side by side."""
+    session.install(".[postgres]", *group("test"), env={"PIP_NO_COMPILE": "0"})
+    for what in ("startup", "batch", "generate"):
+        session.run("python", f"tests/bench/{what}.py", success_codes=[0, 1])
+    session.run("python", "tests/bench/engines.py")

@@ -410,6 +410,36 @@ class Busy(StreamctlError):
         )
 
 
+class Unreachable(StreamctlError):
+    """The server can't be reached just now, or was lost on the way."""
+
+    code = "unreachable"
+    status = 5
+
+    def __init__(self, name: str, why: str, *, under_way: bool = False) -> None:
+        super().__init__(
+            f"{quoted_path(name)} {'was lost' if under_way else 'can not be reached'}: {why}.",
+            "Try again; a request with a key (--ref, --key) does no harm when it was done already."
+            if under_way
+            else "Try again when the server is there.",
+            database=name,
+        )
+
+
+class ChangedMeanwhile(StreamctlError):
+    """Somebody wrote to the database while it was moved: that would stay behind."""
+
+    code = "changed_meanwhile"
+    status = 5
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{quoted_path(name)} was written to while it was moved; nothing was moved.",
+            "Stop whatever writes to it, then give the same command again.",
+            database=name,
+        )
+
+
 # --- 6: no database, not ours, damaged, or of another schema version
 
 
@@ -443,12 +473,13 @@ class NotOurs(DatabaseUnusable):
 class Damaged(DatabaseUnusable):
     code = "damaged"
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(
-            f"The database {quoted_path(path)} is damaged: {why}.",
-            "Load the last dump or backup into a new file; `sqlite3 FILE .recover` saves what it can.",
-            path=path,
-        )
+    def __init__(
+        self,
+        path: str,
+        why: str,
+        hint: str = "Load the last dump or backup into a new file; `sqlite3 FILE .recover` saves what it can.",
+    ) -> None:
+        super().__init__(f"The database {quoted_path(path)} is damaged: {why}.", hint, path=path)
 
 
 class SchemaOld(DatabaseUnusable):
@@ -480,19 +511,28 @@ class SchemaNew(DatabaseUnusable):
 class ReadOnly(DatabaseUnusable):
     code = "read_only"
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"The database {quoted_path(path)} can't be written; nothing was changed.",
-            "Look at the owner and mode of the file and of its folder.",
-            path=path,
-        )
+    def __init__(self, path: str, hint: str = "Look at the owner and mode of the file and of its folder.") -> None:
+        super().__init__(f"The database {quoted_path(path)} can't be written; nothing was changed.", hint, path=path)
 
 
 class CannotOpen(DatabaseUnusable):
     code = "cannot_open"
 
+    def __init__(self, path: str, why: str, hint: str = "") -> None:
+        super().__init__(f"{quoted_path(path)} can't be opened: {why}.", hint, path=path)
+
+
+class NotAllowed(DatabaseUnusable):
+    """The role that the server knows us as may not do that."""
+
+    code = "not_allowed"
+
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{quoted_path(path)} can't be opened: {why}.", "", path=path)
+        super().__init__(
+            f"{quoted_path(path)} does not allow it: {why}; nothing was changed.",
+            "GRANT it to the role, or connect as the one that owns the tables.",
+            path=path,
+        )
 
 
 class StorageFailed(DatabaseUnusable):
@@ -503,6 +543,22 @@ class StorageFailed(DatabaseUnusable):
             f"The disk under {quoted_path(path)} failed: {why}; nothing was changed.",
             "Make room or mend the disk, then give the same command again.",
             path=path,
+        )
+
+
+class CopyDiffers(DatabaseUnusable):
+    """What was read back is not what was copied."""
+
+    code = "copy_differs"
+
+    def __init__(self, table: str, source: str, target: str, wanted: int, found: int) -> None:
+        what = f"{found} rows and not {wanted}" if found != wanted else "another content"
+        super().__init__(
+            f"The table {table} has {what} in {quoted_path(target)}; nothing was moved.",
+            f"Look for triggers and rules of somebody else's there; {quoted_path(source)} is as it was.",
+            table=table,
+            rows=wanted,
+            found=found,
         )
 
 

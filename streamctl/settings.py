@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streamctl.domain.calendar import start_of
-from streamctl.errors import UsageError
+from streamctl.errors import ExtraMissing, UsageError
 
 DATABASE_NAME = "streamctl.db"
 WAIT = 30.0  # seconds for the database to become free
@@ -25,18 +25,16 @@ class Settings(NamedTuple):
     quiet: bool = False
     debug: bool = False
 
-    def path(self) -> Path:
-        """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder. Raises UsageError."""
+    def place(self) -> Path | str:
+        """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder; a file, or a server's URL.
+
+        Raises UsageError, ExtraMissing.
+        """
         if self.db is None:
             from platformdirs import user_data_path
 
             return user_data_path("streamctl", appauthor=False) / DATABASE_NAME
-        if self.db.startswith(URLS):
-            raise UsageError("This streamctl keeps its data in a SQLite file.", "Give --db the path of a file.")
-        try:
-            return Path(self.db or "\0").expanduser().resolve()
-        except (OSError, RuntimeError, ValueError):
-            raise UsageError("--db needs the path of a file.") from None
+        return place_of(self.db, "--db")
 
     def now(self, zone: ZoneInfo) -> datetime:
         """The moment this command happens at, to the second: `as_of`, or the clock. Read once a command."""
@@ -45,6 +43,27 @@ class Settings(NamedTuple):
         if isinstance(self.as_of, datetime):
             return self.as_of
         return start_of(self.as_of, zone)
+
+
+def place_of(written: str, option: str) -> Path | str:
+    """The file or the server's URL that was given with that option. Raises UsageError, ExtraMissing.
+
+    Called before the store is imported, for Peewee uses what drivers it finds then.
+    """
+    if written.startswith(URLS):
+        try:
+            import psycopg  # noqa: F401
+        except ImportError:
+            raise ExtraMissing("A PostgreSQL server", "psycopg", "postgres") from None
+        return written
+    scheme, mark, _ = written.partition(":/")
+    if (mark and scheme.isalnum()) or "password=" in written.replace(" ", "").lower():
+        # Without repeating it, for a password may be in it.
+        raise UsageError(f"{option} takes the path of a file, or a URL that begins with {URLS[0]}.")
+    try:
+        return Path(written or "\0").expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise UsageError(f"{option} needs the path of a file.") from None
 
 
 def default_format() -> str | None:

@@ -1,16 +1,15 @@
-"""What the tests of reports share: invoices and lines put straight into the file, amounts read exactly."""
+"""What the tests of reports share: invoices and lines put straight into the database, amounts read exactly."""
 
 from __future__ import annotations
 
 import json
 import random
-import sqlite3
-from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from program import Program
+from shell import Shell
 from streams import enrol
 
 KINDS = ("manual", "adjustment", "checkin", "checkout", "fee")
@@ -29,9 +28,10 @@ def bill(program: Program, day: str, *amounts: int, kind: str = "manual", **valu
     """An invoice of member 1 of that day, with a line for each amount in minor units; `values` are its columns."""
     columns = {"user": 1, "date": day, "month": day[:7], "description": "", "status": "OUT", "amount": 0, **values}
     names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
-    with closing(sqlite3.connect(program.db)) as connection, connection:
-        found = connection.execute(f"INSERT INTO invoice ({names}) VALUES ({places})", (*columns.values(),)).lastrowid
-        connection.executemany(
+    with Shell(program.db) as shell:
+        insert = f"INSERT INTO invoice ({names}) VALUES ({places}) RETURNING id"
+        ((found,),) = shell.execute(insert, [*columns.values()])
+        shell.repeat(
             "INSERT INTO invoice_line (invoice, amount, description, kind) VALUES (?, ?, '', ?)",
             [(found, amount, "discount" if amount < 0 else kind) for amount in amounts],
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from program import Program
+from shell import Shell
 
 SELLER = {
     "seller_name": "Northlight Streaming",
@@ -172,9 +171,9 @@ def issued(member: Program) -> Program:
 
 def add(program: Program, lines: Iterable[tuple[int, str, str, int]]) -> None:
     """Put lines on invoices behind the program's back, those that add first."""
-    with closing(sqlite3.connect(program.db)) as books, books:
+    with Shell(program.db) as shell:
         statement = "INSERT INTO invoice_line (invoice, kind, description, amount) VALUES (?, ?, ?, ?)"
-        books.executemany(statement, sorted(lines, key=lambda line: -line[3]))
+        shell.repeat(statement, sorted(lines, key=lambda line: -line[3]))
 
 
 def invoices(program: Program, number: int) -> None:

@@ -1,16 +1,16 @@
-"""The real program as a process on a real file, as tests use it."""
+"""The real program as a process on a real database, as tests use it."""
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from shell import Shell, kept
 
 ROOT = Path(__file__).parents[1]
 NOW = "2026-11-22T12:00:00Z"
@@ -38,11 +38,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Program:
-    """The program on one database, at a frozen moment; every call is a process of its own."""
+    """The program on one database, a file or a server's URL, at a frozen moment; a call is a process of its own."""
 
-    db: Path
+    db: Path | str
     home: Path
     now: str | None = NOW
+
+    @property
+    def engine(self) -> str:
+        """Which engine keeps the database."""
+        return "sqlite" if isinstance(self.db, Path) else "postgresql"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,14 +88,21 @@ class Program:
         return {**answer.error, "status": answer.status}
 
     def books(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table, straight from the file."""
+        """Every row of every table, straight from the database."""
+        if isinstance(self.db, str):
+            return kept(self.db).books()
         if not self.db.exists():
             return {}
-        with closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as connection:
-            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)}
+        with Shell(self.db, mode="ro") as shell:
+            return shell.books()
+
+    def content(self) -> object:
+        """All that could change: the bytes of a file, the rows of a server."""
+        return self.db.read_bytes() if isinstance(self.db, Path) else self.books()
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Run SQL behind the program's back, as somebody with the sqlite3 shell would."""
-        with closing(sqlite3.connect(self.db)) as connection, connection:
-            return connection.execute(statement, parameters).fetchall()
+        """Run SQL behind the program's back, as somebody with the engine's own shell would."""
+        if isinstance(self.db, str):
+            return kept(self.db).execute(statement, parameters)
+        with Shell(self.db) as shell:
+            return shell.execute(statement, parameters)

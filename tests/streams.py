@@ -1,4 +1,4 @@
-"""What the tests of streams share: members put straight into the file, events played at once, times of one day."""
+"""What the tests of streams share: members put straight into the database, events played at once, times of one day."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from inside import Inside
 from program import Program
+from shell import Shell
 
 Rows = list[tuple[Any, ...]]
 
@@ -35,12 +36,15 @@ def process(program: Program) -> Program:
 
 def enrol(program: Program, *emails: str, credits: int = 3) -> Program:
     """Members for the whole of 2026-11, numbered from 1; no process is run for them."""
-    for number, email in enumerate(emails, 1):
-        program.sql("INSERT INTO user VALUES (?, ?, ?, NULL, '2026-11-01T00:00:00Z')", number, email, email)
-        program.sql(
+    with Shell(program.db) as shell:
+        shell.repeat(
+            "INSERT INTO user (email, email_key, created_at) VALUES (?, ?, '2026-11-01T00:00:00Z')",
+            [(email, email) for email in emails],
+        )
+        shell.repeat(
             'INSERT INTO membership ("user", state, credit_limit, fee, start_date, end_date)'
             " VALUES (?, 'ACT', ?, 0, '2026-11-01', '2026-12-01')",
-            *(number, credits),
+            [(number, credits) for number in range(1, len(emails) + 1)],
         )
     return program
 
@@ -81,7 +85,7 @@ def follow(program: Program, suggestion: str) -> Any:
 
 
 def ends(program: Program) -> dict[int, tuple[Any, ...]]:
-    """How each stream ended, straight from the file: when, why, and with which line."""
+    """How each stream ended, straight from the database: when, why, and with which line."""
     rows = program.sql("SELECT id, closed_at, close_reason, checkout_line FROM stream ORDER BY id")
     return {number: tuple(rest) for number, *rest in rows}
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
+import server
 from program import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -47,21 +49,17 @@ def lines(text: str) -> list[str]:
 
 def test_every_block_is_a_command_block_or_a_tour() -> None:
     fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)
-    assert set(fences) == {"sh", "console", "crontab", "systemd", ""}  # the last two run in system/test_cron.py
-    assert [len(blocks(language)) for language in ("sh", "crontab", "systemd")] == [2, 1, 1]
-    assert 2 + 1 + 1 + len(blocks("console")) == len(fences) / 2
+    assert set(fences) == {"sh", "console", "crontab", "systemd", "postgresql", ""}  # two run in system/test_cron.py
+    assert [len(blocks(language)) for language in ("sh", "crontab", "systemd", "postgresql")] == [2, 1, 1, 1]
+    assert 2 + 1 + 1 + 1 + len(blocks("console")) == len(fences) / 2
 
 
 def test_the_tour_prints_what_readme_shows(tmp_path: Path) -> None:
     steps = [step for block in blocks("console") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
     commands = [step.partition("\n")[0] for step in steps]
     (tmp_path / "data").symlink_to(ROOT / "data")
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "streamctl"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamctl "$@"\n')
-    program.chmod(0o755)
     environment = {
-        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "PATH": f"{program_in(tmp_path)}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "TERM": "xterm",
         "COLUMNS": "80",
@@ -77,6 +75,39 @@ def test_the_tour_prints_what_readme_shows(tmp_path: Path) -> None:
         said = [line for line in lines(printed) if "WAL-reset fault" not in line] or [""]
         assert [line.replace(str(tmp_path.resolve()), "/home/ada") for line in said] == lines(wanted), command
     assert len(seen) == len(commands) + 1
+
+
+def program_in(folder: Path) -> Path:
+    """A folder with a `streamctl` in it."""
+    found = folder / "bin"
+    found.mkdir()
+    (found / "streamctl").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamctl "$@"\n')
+    (found / "streamctl").chmod(0o755)
+    return found
+
+
+def test_a_database_moves_to_a_server_as_readme_says(tmp_path: Path) -> None:
+    parameters = psycopg.conninfo.conninfo_to_dict(server.base())
+    environment = {
+        "PATH": f"{program_in(tmp_path)}:{server.programs()}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "STREAMCTL_DB": str(tmp_path / "file.db"),
+        "PGHOST": str(parameters["host"]),
+        "PGUSER": str(parameters["user"]),
+    }
+    (block,) = blocks("postgresql")
+    before = f"streamctl db init --timezone UTC && streamctl db load {ROOT / 'data' / 'init_db.json'}\n"
+    done = subprocess.run(
+        ["bash", "-e", "-c", f"{before}{block}dropdb books"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "All is well." in done.stdout
+    assert "grace@example.com" in done.stdout
 
 
 def test_the_first_block_installs_and_runs_on_a_fresh_machine(tmp_path: Path) -> None:

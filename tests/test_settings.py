@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun import freeze_time
-from inside import Inside
+from program import Program
+from streams import inside
 
 from streamctl.errors import UsageError
 from streamctl.settings import Settings
@@ -34,11 +35,9 @@ def test_a_day_begins_at_its_midnight_in_the_databases_zone() -> None:
     assert Settings(as_of=date(2018, 11, 4)).now(ZoneInfo("America/Sao_Paulo")) == datetime(2018, 11, 4, 3, tzinfo=UTC)
 
 
-def test_the_frozen_clock_reaches_every_row(template: Path, tmp_path: Path) -> None:
+def test_the_frozen_clock_reaches_every_row(program: Program) -> None:
     """Fails when anything below the command line reads a clock of its own."""
-    db = tmp_path / "streamctl.db"
-    db.write_bytes(template.read_bytes())
-    program = Inside(db, tmp_path, now=None)
+    program = inside(program.at(None))
     with freeze_time("2031-01-31T23:59:59Z"):
         program.ok("members", "add", "bob@example.com")
         program.ok("stream", "checkin", 1, "--ref", "k")
@@ -48,10 +47,15 @@ def test_the_frozen_clock_reaches_every_row(template: Path, tmp_path: Path) -> N
     assert program.sql("SELECT opened_at, closed_at FROM stream") == [("2031-01-31T23:59:59Z", "2031-02-01T00:00:00Z")]
     assert program.sql("SELECT month FROM invoice ORDER BY id") == [("2031-01",), ("2031-02",)]
     assert program.sql("SELECT end_date FROM membership") == [("2031-02-28",)]
-    assert program.sql("SELECT DISTINCT substr(at, 1, 4) FROM request") == [("2031",)]
+    assert {at[:4] for (at,) in program.sql("SELECT at FROM request")} == {"2031"}
 
 
-def test_a_server_is_refused_without_its_password() -> None:
+def test_a_url_is_a_server_and_anything_else_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("postgresql://ada:secret@example.com/books", "postgres://localhost", "postgresql://"):
+        assert Settings(db=url).place() == url
+    for name in ("books.db", "postgresql", "./postgresql://x"):
+        assert Settings(db=name).place() == tmp_path / name
     with pytest.raises(UsageError) as refused:
-        Settings(db="postgresql://ada:secret@example.com/books").path()
+        Settings(db="mysql://ada:secret@example.com/books").place()
     assert "secret" not in refused.value.message + refused.value.hint

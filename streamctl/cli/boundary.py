@@ -1,6 +1,7 @@
 """Where every refusal ends: one line on stderr (JSON when that was asked for) and an exit status."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import typer
 from streamctl.errors import OutputFailed, StreamctlError, UsageError
 from streamctl.output.writer import ClosedPipe, say
 
+PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
@@ -62,11 +64,11 @@ def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
-        say(anything({"error": error.told()}))
+        say(_masked(anything({"error": error.told()})))
     else:
-        say(f"Error: {error.message}")
+        say(_masked(f"Error: {error.message}"))
         if error.hint:
-            say(f"Hint: {error.hint}")
+            say(_masked(f"Hint: {error.hint}"))
     return error.status
 
 
@@ -97,6 +99,11 @@ def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     return tell(UsageError(message, hint), arguments)
 
 
+def _masked(text: str) -> str:
+    """The text without the password of a URL that was typed where none belongs, and is repeated in it."""
+    return PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
+
+
 ROOT_OPTIONS = ("--db", "--as-of", "--timeout", "--quiet", "--debug")
 
 
@@ -104,4 +111,5 @@ def _debug(arguments: Sequence[str]) -> None:
     if "--debug" in arguments:
         import traceback
 
-        traceback.print_exc()
+        if sys.stderr is not None:
+            sys.stderr.write(_masked(traceback.format_exc()))

@@ -6,6 +6,7 @@ A command is built when it is called for, so that one command never pays for the
 import inspect
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
@@ -191,11 +192,12 @@ def run(
     function: Body, settings: Settings, given: dict[str, Any], options: dict[str, Any], *, any_schema: bool = False
 ) -> None:
     """Open the database, call the function at a desk, show its answer."""
+    place = settings.place()  # before the store is imported: it says which driver that will need
     from streamctl.output.writer import sink
     from streamctl.store.database import opened, terms
 
     dry_run = options.get("dry_run", False)
-    with opened(settings.path(), wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
+    with opened(place, wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
         format = chosen_format(options.get("format"), options.get("output"))
         with sink(options.get("output"), store.owns, lambda: store.changed) as target:
             now = terms()
@@ -213,12 +215,13 @@ def run(
 
 def found(function: Callable[..., Answer], settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:
     """Call a function that works on the database file itself, and show its answer."""
+    place = settings.place()
     from streamctl.output.writer import sink
     from streamctl.store.database import is_part_of
 
     format = chosen_format(options["format"], options["output"])
-    own_files = partial(is_part_of, settings.path())
-    with sink(options["output"], own_files, lambda: True) as target:
+    databases = [place, *(value for value in given.values() if isinstance(value, Path))]
+    with sink(options["output"], lambda path: any(is_part_of(db, path) for db in databases), lambda: True) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
 

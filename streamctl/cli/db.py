@@ -1,5 +1,6 @@
 """`streamctl db …`"""
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from streamctl.cli.options import number, reading
 from streamctl.domain import money
 from streamctl.domain.records import Answer, Column, Document, Listing
 from streamctl.domain.terms import read
-from streamctl.errors import FoundWrong, UsageError, counted, quoted_path
-from streamctl.settings import Settings
+from streamctl.errors import FoundWrong, UsageError, counted, quoted_path, shell_quoted
+from streamctl.settings import Settings, place_of
 
 group = Group("db", "The database: made, looked at, filled, checked.")
 
@@ -38,7 +39,7 @@ def init(settings: Settings, currency: Currency = None, timezone: Timezone = Non
     from streamctl.services import founding
 
     asked = {"currency": currency, "timezone": timezone}
-    made = founding.found(settings.path(), {k: v for k, v in asked.items() if v is not None}, wait=settings.timeout)
+    made = founding.found(settings.place(), {k: v for k, v in asked.items() if v is not None}, wait=settings.timeout)
     terms = f"{made.value('currency')}, {made.value('timezone')}"
     done = "Made the database" if made.value("created") else "Nothing to do, the database is there:"
     return made.said(f"{done} {made.value('path')} ({terms}).", "streamctl db info")
@@ -49,7 +50,7 @@ def migrate(settings: Settings) -> Answer:
     """Bring the database's schema up to date."""
     from streamctl.services import founding
 
-    done = founding.migrate(settings.path(), wait=settings.timeout)
+    done = founding.migrate(settings.place(), wait=settings.timeout)
     said = f"applied {done.value('applied')}" if done.value("applied") else "nothing to do"
     return done.said(f"The database has schema {done.value('schema')}: {said}.", "streamctl db info")
 
@@ -115,6 +116,34 @@ def dump(desk: Desk) -> Document:
     from streamctl.views import database
 
     return Document(database.dump())
+
+
+@group.founds("move")
+def move(
+    settings: Settings,
+    to: Annotated[
+        Any,
+        typer.Option(
+            "--to",
+            help="Where to: nothing is there yet, or an empty database.",
+            **reading(lambda written: place_of(written, "--to"), "URL|PATH"),
+        ),
+    ],
+) -> Answer:
+    """Copy everything to another place, to go on there: a server or a file. Stop what writes here first."""
+    from streamctl.output.waiting import working
+    from streamctl.services import moving
+
+    gc.freeze()  # what start-up made is there to stay
+    gc.enable()
+    with working("Moving", quiet=settings.quiet):
+        done = moving.move(settings.place(), to, wait=settings.timeout)
+    there = f"streamctl --db {shell_quoted(done.value('to'))}"
+    return done.said(
+        f"Moved {', '.join(_spoken(done.columns, done.row))} to {done.value('to')}; every table was compared. "
+        f"Go on there with: {there}. What was moved is still in {done.value('from')} too.",
+        f"{there} db info",
+    )
 
 
 @group.checks("check")

@@ -83,12 +83,9 @@ class Desk(NamedTuple):
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
         """While it lasts, a person at a terminal sees that something is being done, and for how long."""
-        if self.settings.quiet or sys.stderr is None or not sys.stderr.isatty():
-            yield
-            return
-        from streamctl.output.waiting import elapsed
+        from streamctl.output.waiting import working
 
-        with elapsed(what):
+        with working(what, quiet=self.settings.quiet):
             yield
 
     def note(self, text: str) -> None:

@@ -18,6 +18,7 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
 
     Into a folder they go a file each, and the answer is where; otherwise they are the answer.
     """
+    database = settings.place()
     from streamctl.output import document
     from streamctl.output.writer import sink
     from streamctl.store.database import opened, snapshot, terms
@@ -27,7 +28,7 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
     gc.freeze()  # what start-up made is there to stay
     gc.enable()
     style = out.Style(chosen_format(None, None) if into else None, settings.quiet)
-    with opened(settings.path(), wait=settings.timeout) as store, snapshot():
+    with opened(database, wait=settings.timeout) as store, snapshot():
         now = terms()
         desk = Desk(settings, now, settings.now(now.zone))
         papers = function(desk, **given)

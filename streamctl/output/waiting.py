@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 SOON = 1.0  # seconds before which there is nothing to say
+
+
+@contextmanager
+def working(what: str, *, quiet: bool) -> Iterator[None]:
+    """While it lasts, a person at a terminal sees that something is being done, and for how long."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    with elapsed(what):
+        yield
 
 
 @contextmanager

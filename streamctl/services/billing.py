@@ -13,7 +13,7 @@ from streamctl.domain.calendar import in_range
 from streamctl.domain.records import GENERATED, ISSUED, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import BadValue, MonthNotOver, NumberTaken
-from streamctl.store.database import rows, transactional, use_large_cache, violated
+from streamctl.store.database import current, rows, transactional, use_large_cache, violated
 from streamctl.store.expressions import days_between, earlier, later, numbered
 from streamctl.store.models import Counter, Invoice, InvoiceLine, Membership
 from streamctl.store.records import IS_OPEN
@@ -36,7 +36,7 @@ def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, r
     judged = _judged(billed, prorate=prorate, reissue=reissue)
     found = {standing: (count, total) for standing, count, total in rows(_counted(judged))}
     _make_invoices(judged, billed, terms.today(at))
-    _add_fees(judged, billed)
+    _add_fees(judged, billed, reissue=reissue)
     created, total = found.pop(DUE, (0, 0))
     existing, _ = found.pop(EXISTING, (0, 0))
     skipped = {standing: count for standing, (count, _) in sorted(found.items())}
@@ -128,19 +128,22 @@ def _make_invoices(judged: Any, month: Month, today: date) -> None:
     }
     due = judged.select_from(*values.values()).where((judged.c.standing == DUE) & ~fn.EXISTS(there))
     _insert(Invoice, values, due.order_by(judged.c.member))
+    current().many_are_new("invoice")
 
 
-def _add_fees(judged: Any, month: Month) -> None:
+def _add_fees(judged: Any, month: Month, *, reissue: bool) -> None:
     """The line of each member who is due. Its key makes it the only one of that member and month."""
     before, after = billing.fee_key(month.name)
-    key = Value(before).concat(judged.c.member.cast("TEXT")).concat(after)
-    taken = fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.key == key))  # by a fee that was voided
+    key: Any = Value(before).concat(judged.c.member.cast("TEXT")).concat(after)
+    if reissue:  # the key may be that of a fee that was voided
+        taken = fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.key == key))
+        key = Case(None, [(taken, key.concat(":").concat(Invoice.id.cast("TEXT")))], key)
     values = {
         InvoiceLine.invoice: Invoice.id,
         InvoiceLine.amount: judged.c.amount,
         InvoiceLine.description: Value(billing.fee_text(month.name)),
         InvoiceLine.kind: Value(invoices.FEE),
-        InvoiceLine.key: Case(None, [(taken, key.concat(":").concat(Invoice.id.cast("TEXT")))], key),
+        InvoiceLine.key: key,
     }
     of_member = (Invoice.user == judged.c.member) & (Invoice.month == month.name) & IS_OPEN
     due = judged.select_from(*values.values()).join(Invoice, on=of_member).where(judged.c.standing == DUE)

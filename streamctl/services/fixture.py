@@ -237,7 +237,7 @@ def _invoices(
 
 def _rows(owed: dict[int, Owed]) -> list[tuple[Any, ...]]:
     return [
-        (pk, one.user, one.day.isoformat(), month_of(one.day), _description(one), one.status, 0)
+        (pk, one.user, one.day.isoformat(), month_of(one.day), _description(one), one.status, one.amount)
         for pk, one in owed.items()
     ]
 
@@ -249,7 +249,7 @@ def _description(one: Owed) -> str:
 def _lines(
     entries: list[Entry], owed: dict[int, Owed], moved: dict[int, int], terms: Terms, books: Books
 ) -> list[tuple[Any, ...]]:
-    """The lines, and an adjustment for each invoice whose amount was not their sum; those that add come first."""
+    """The lines, and an adjustment for each invoice whose amount was not their sum."""
     rows: list[tuple[Any, ...]] = []
     sums: defaultdict[int, int] = defaultdict(int)
     for entry in entries:
@@ -260,7 +260,7 @@ def _lines(
         rows.append((entry.pk, invoice, amount, entry.text("description", ""), kind))
         sums[invoice] += amount
     rows.extend(_adjustments(owed, sums, max((row[0] for row in rows), default=0) + 1, books))
-    return sorted(rows, key=lambda row: -row[2])
+    return rows
 
 
 def _adjustments(owed: dict[int, Owed], sums: dict[int, int], first_id: int, books: Books) -> Iterator[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from streamctl.services.books import (
     must_be_open,
     open_invoice,
 )
-from streamctl.store.database import transactional, violated
+from streamctl.store.database import savepoint, transactional, violated
 from streamctl.store.lookups import AT_ONCE, MemberRef, member_id, present
 from streamctl.store.models import Invoice, InvoiceLine
 from streamctl.store.records import IS_OPEN, fetched, invoice_with_lines
@@ -133,10 +133,10 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     """
     wanted = present(Invoice, ids)
     for invoice in _rows(wanted):
+        opened = Invoice.update(status=invoices.OUTSTANDING, paid_on=None, voided_at=None)
         try:
-            Invoice.update(status=invoices.OUTSTANDING, paid_on=None, voided_at=None).where(
-                Invoice.id == invoice.id
-            ).execute()
+            with savepoint():
+                opened.where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             raise _month_taken_or(error, invoice.user_id, invoice.month, invoice.id) from error
     return fetched("invoice", wanted, at)
@@ -167,7 +167,8 @@ def _change(invoice: int, before: dict[str, Any], changes: dict[str, Any]) -> No
         _must_hold_no_system_line(invoice)
     if changes:
         try:
-            Invoice.update(changes).where(Invoice.id == invoice).execute()
+            with savepoint():
+                Invoice.update(changes).where(Invoice.id == invoice).execute()
         except IntegrityError as error:
             after = {**before, **changes}
             raise _month_taken_or(error, after["user"], after["month"], invoice) from error

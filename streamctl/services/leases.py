@@ -10,18 +10,20 @@ from streamctl.domain.records import HEARTBEAT, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound, StreamLost, TimeOrder, quoted
 from streamctl.store import streams
-from streamctl.store.database import transactional
+from streamctl.store.database import concurrent, transactional
 from streamctl.store.records import fetched
 from streamctl.store.streams import Lease
 
 
-@transactional
+@concurrent
 def heartbeat(terms: Terms, ids: Iterable[int] = (), *, at: datetime, refs: Iterable[str] = ()) -> Listing:
     """Note that these streams are alive, all or none, and move their leases on; a receipt each.
 
     A lease runs as long from now as it ran from the last sign of life. A sign that is older than the last is a
     replay and changes nothing. Raises NotFound, StreamLost (with the reason, and since when), TimeOrder.
     """
+    ids, refs = list(ids), list(refs)
+    streams.lock_owners(ids, refs)
     named = [*((str(number), streams.by_id(number)) for number in ids)]
     named += [(quoted(ref), streams.by_ref(ref)) for ref in refs]
     if missing := [name for name, found in named if found is None]:

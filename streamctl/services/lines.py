@@ -15,7 +15,7 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import LineBound
 from streamctl.services.books import add_line, below_zero_or, must_be_open
 from streamctl.services.requests import remember, replay
-from streamctl.store.database import transactional
+from streamctl.store.database import savepoint, transactional
 from streamctl.store.lookups import AT_ONCE, present
 from streamctl.store.models import Invoice, InvoiceLine, Stream
 from streamctl.store.records import fetch, fetched, shown
@@ -81,7 +81,8 @@ def update(
     if any(getattr(found, name) != value for name, value in changes.items()):
         must_be_open(found.invoice)
         try:
-            InvoiceLine.update(changes).where(InvoiceLine.id == line).execute()
+            with savepoint():
+                InvoiceLine.update(changes).where(InvoiceLine.id == line).execute()
         except IntegrityError as error:
             # The trigger gives to the new invoice before it takes from the old one.
             target = changes.get("invoice", found.invoice_id)

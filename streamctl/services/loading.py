@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from streamctl.domain.terms import Terms, read
 from streamctl.errors import BadData, BadValue, NotEmpty, listed, quoted
 from streamctl.services import fixture
 from streamctl.store import bulk
-from streamctl.store.database import ID_MOST, SCHEMA, transactional
+from streamctl.store.database import ID_MOST, SCHEMA, current, transactional
+from streamctl.store.fields import DayField, InstantField
 from streamctl.store.models import (
     ENTITIES,
     Counter,
@@ -48,7 +50,9 @@ def load(
         )
     if isinstance(document, list):
         books = fixture.read(document, terms, at, min_credits=min_credits, merge_months=merge_months)
-        counts = {model: bulk.insert(model, columns, rows, name) for model, columns, rows, name in books.tables}
+        with current().copying():
+            counts = {model: bulk.insert(model, columns, rows, name) for model, columns, rows, name in books.tables}
+        bulk.continue_sequences({})
         return _summary(counts, books)
     if isinstance(document, dict) and "streamctl" in document:
         if min_credits is not None or merge_months:
@@ -72,27 +76,36 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
     last = document.get("sequences", {})
     if not isinstance(last, dict) or not all(type(value) is int and 0 <= value <= ID_MOST for value in last.values()):
         raise BadData("The sequences in the dump can't be read.")
+    found = {model: _table(model, tables[model._meta.table_name]) for model in models}
     counts: dict[Any, int] = {}
-    for model in models:
-        name = model._meta.table_name
-        columns, rows = _table(name, tables[name], list(model._meta.columns))
-        if model is Setting:
-            _change_settings(columns, rows)
-        elif model is Counter:
-            _continue_counters(columns, rows)
-        else:
-            counts[model] = bulk.insert(model, columns, _ordered(model, columns, rows), name)
+    with current().copying():
+        for model, (columns, rows) in found.items():
+            if model is Setting:
+                _change_settings(columns, rows)
+            elif model is Counter:
+                _continue_counters(columns, rows)
+            else:
+                ready = _summed(columns, rows, *found[InvoiceLine]) if model is Invoice else rows
+                counts[model] = bulk.insert(model, columns, ready, model._meta.table_name)
     bulk.continue_sequences({name: value for name, value in last.items() if name in names})
     return counts
 
 
-def _table(name: str, table: Any, wanted: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+def _table(model: Any, table: Any) -> tuple[list[str], list[list[Any]]]:
     """The columns and rows of a dumped table. Raises BadData."""
+    name, wanted = model._meta.table_name, bulk.columns(model)
     columns, rows = (table.get("columns"), table.get("rows")) if isinstance(table, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list) or sorted(map(str, columns)) != sorted(wanted):
         raise BadData(f"The table {name} in the dump does not have the columns {listed(wanted, 20)}.")
+    fields = [model._meta.columns[column] for column in columns]
+    times = [(place, field) for place, field in enumerate(fields) if isinstance(field, (DayField, InstantField))]
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, list) or len(row) != len(columns) or not all(map(_storable, row)):
+        if (
+            not isinstance(row, list)
+            or len(row) != len(columns)
+            or not all(map(_storable, row))
+            or not all(row[place] is None or field.is_stored(row[place]) for place, field in times)
+        ):
             raise BadData(f"Row {number} of the table {name} in the dump can't be stored.")
     return columns, rows
 
@@ -103,16 +116,21 @@ def _storable(value: Any) -> bool:
     return value is None or (type(value) is int and -ID_MOST <= value <= ID_MOST)
 
 
-def _ordered(model: Any, columns: list[str], rows: list[list[Any]]) -> Iterator[list[Any]]:
-    """The rows as they can go in: an invoice begins at 0, and lines that add come before lines that take away."""
-    if model is InvoiceLine:
-        amount = columns.index("amount")
-        yield from sorted(rows, key=lambda row: -row[amount] if type(row[amount]) is int else 0)
-    elif model is Invoice:
-        amount = columns.index("amount")
-        yield from ([*row[:amount], 0, *row[amount + 1 :]] for row in rows)
-    else:
-        yield from rows
+def _summed(
+    columns: list[str], rows: list[list[Any]], line_columns: list[str], lines: list[list[Any]]
+) -> Iterator[list[Any]]:
+    """The invoices, each with the sum of its lines, whatever the dump says. Raises BadData."""
+    number, amount = columns.index("id"), columns.index("amount")
+    of, added = line_columns.index("invoice"), line_columns.index("amount")
+    sums: defaultdict[Any, int] = defaultdict(int)
+    for line in lines:
+        if type(line[added]) is int:  # any other is refused when its turn comes
+            sums[line[of]] += line[added]
+    for row in rows:
+        total = sums[row[number]]
+        if total > ID_MOST:
+            raise BadData(f"The lines of invoice {quoted(row[number])} in the dump are more than can be stored.")
+        yield [*row[:amount], max(total, -ID_MOST), *row[amount + 1 :]]  # the database refuses what is below 0
 
 
 def _change_settings(columns: list[str], rows: list[list[Any]]) -> None:

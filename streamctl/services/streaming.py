@@ -14,13 +14,13 @@ from streamctl.errors import KeyConflict, NoOpenStream, NotFound, Refused, TimeO
 from streamctl.services.books import charge
 from streamctl.services.requests import remember, replay
 from streamctl.store import streams
-from streamctl.store.database import transactional
+from streamctl.store.database import concurrent
 from streamctl.store.lookups import MemberRef, find_member, id_in, member_id
 from streamctl.store.models import InvoiceLine
 from streamctl.store.streams import Lease, Situation
 
 
-@transactional
+@concurrent
 def check_in(
     terms: Terms,
     member: MemberRef,
@@ -49,7 +49,7 @@ def check_in(
     return _receipt(receipt)
 
 
-@transactional
+@concurrent
 def check_out(
     terms: Terms, member: MemberRef, *, at: datetime, stream: int | None = None, ref: str | None = None
 ) -> Record:
@@ -75,7 +75,7 @@ def check_out(
     return _receipt(receipt)
 
 
-@transactional
+@concurrent
 def check_out_all(terms: Terms, member: MemberRef, *, at: datetime) -> Listing:
     """Close every open stream of the member, the oldest first; a receipt each. Raises NotFound, TimeOrder."""
     today, asked = terms.today(at), _asked(member)
@@ -87,7 +87,7 @@ def check_out_all(terms: Terms, member: MemberRef, *, at: datetime) -> Listing:
     return Listing(RECEIPT, [receipt.row for receipt in receipts])
 
 
-@transactional
+@concurrent
 def take_over(
     terms: Terms,
     member: MemberRef,

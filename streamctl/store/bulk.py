@@ -1,50 +1,67 @@
-"""Many rows at once: Peewee builds the statement, the driver runs its text for every row."""
+"""Many rows at once, and the ids that go on after them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
-import peewee
-
+from streamctl.domain.calendar import written
 from streamctl.errors import BadData
-from streamctl.store.database import current, violated
+from streamctl.store.database import current, translated
+from streamctl.store.engine import RowRefused, Store
+from streamctl.store.fields import DayField, InstantField
+from streamctl.store.models import ENTITIES
 
 
 def insert(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> int:
     """Insert rows of stored values; how many. Raises BadData with the row that a rule of the database refuses."""
-    fields = [model._meta.columns[column] for column in columns]
-    statement, _ = model.insert_many([tuple(0 for _ in fields)], fields=fields).sql()
-    last: Sequence[Any] = ()
-    count = 0
-
-    def seen() -> Iterator[Sequence[Any]]:
-        nonlocal last, count
-        for row in rows:
-            last, count = row, count + 1
-            yield row
-
     try:
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            current().driver().executemany(statement.partition(" RETURNING ")[0], seen())
-    except peewee.IntegrityError as error:
-        row = ", ".join(f"{c} {v!r}" for c, v in zip(columns, last, strict=True) if v is not None)
-        rule = violated(error) or str(error)
-        raise BadData(f"{name} {last[0]} breaks the rule {rule}: {row}.") from None
-    return count
+        return current().fill(model._meta.table_name, columns, rows)
+    except RowRefused as refused:
+        found = zip(columns, refused.row, strict=True)
+        row = ", ".join(f"{column} {value!r}" for column, value in found if value is not None)
+        raise BadData(f"{name} {refused.row[0]} breaks the rule {refused.rule}: {row}.") from None
 
 
-def sequences() -> dict[str, int]:
-    """The highest id that each table ever gave."""
-    return {str(table): int(last) for table, last in current().run("SELECT name, seq FROM sqlite_sequence")}
+def stored(store: Store, model: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows of the model's table in that database, by key and as they come: the same ones on every engine."""
+    meta = model._meta
+    fields = meta.sorted_fields
+    times = [place for place, field in enumerate(fields) if isinstance(field, (DayField, InstantField))]
+    with translated(store):
+        found = store.stream(model.select(*fields).order_by(meta.primary_key).bind(store))
+        if meta.primary_key.column_name != "id":  # few, and text sorts differently from place to place
+            yield from sorted(found)
+        elif not times:
+            yield from found
+        else:
+            for row in found:
+                values = list(row)
+                for place in times:
+                    values[place] = _text(values[place])
+                yield tuple(values)
+
+
+def _text(value: date | str | None) -> str | None:
+    """A day or an instant as text, whichever way the driver gives it."""
+    if isinstance(value, datetime):
+        return written(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def columns(model: Any) -> list[str]:
+    """The names of the columns of such rows."""
+    return [field.column_name for field in model._meta.sorted_fields]
+
+
+def sequences(store: Store) -> dict[str, int]:
+    """The highest id that each table of that database ever gave."""
+    last = store.last_ids()
+    names = [model._meta.table_name for model in ENTITIES]
+    return {name: last[name] for name in names if last.get(name)}
 
 
 def continue_sequences(last: Mapping[str, int]) -> None:
     """Go on giving ids where another database stopped, so that none is given twice."""
-    for table, number in last.items():
-        current().run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (number, table))
-        current().run(
-            "INSERT INTO sqlite_sequence (name, seq) SELECT ?, ? WHERE NOT EXISTS "
-            "(SELECT * FROM sqlite_sequence WHERE name = ?)",
-            (table, number, table),
-        )
+    current().continue_ids(last)

@@ -7,13 +7,14 @@ from typing import Any
 from peewee import SQL, Case, fn
 
 from streamctl.domain.billing import number_parts
+from streamctl.store.database import current
 
 _ZEROS = "0" * 9
 
 
 def days_between(first: Any, last: Any) -> Any:
     """How many days it is from one day to another; both columns or ISO text."""
-    return (fn.JULIANDAY(last) - fn.JULIANDAY(first)).cast("INTEGER")
+    return current().days_between(first, last)
 
 
 def earlier(one: Any, other: Any) -> Any:
@@ -28,7 +29,12 @@ def later(one: Any, other: Any) -> Any:
 
 def seconds(instant: Any) -> Any:
     """An instant as whole seconds since 1970."""
-    return fn.STRFTIME("%s", instant).cast("INTEGER")
+    return current().seconds(instant)
+
+
+def joined(ids: Any) -> Any:
+    """The ids in the one column of a query, ascending, as text with a space between; empty text of none."""
+    return fn.COALESCE(current().joined(ids), "")
 
 
 def numbered(format: str, month: Any, sequence: Any) -> Any:

@@ -24,6 +24,13 @@ class DayField(AnyField):
         """ISO text, which both engines take for a day."""
         return value.isoformat() if isinstance(value, date) else value
 
+    def is_stored(self, value: object) -> bool:
+        """Whether it is the very text of a day: PostgreSQL would take `yesterday` and `1/2/26` for one."""
+        try:
+            return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            return False
+
     def python_value(self, value: date | str | None) -> date | None:
         """A date, whichever way the driver gives it."""
         return as_day(value)
@@ -37,6 +44,13 @@ class InstantField(AnyField):
     def db_value(self, value: datetime | str | None) -> str | None:
         """ISO text with Z, which sorts as time does."""
         return written(value) if isinstance(value, datetime) else value
+
+    def is_stored(self, value: object) -> bool:
+        """Whether it is the very text of an instant."""
+        try:
+            return isinstance(value, str) and written(datetime.fromisoformat(value)) == value
+        except (ValueError, OverflowError):
+            return False
 
     def python_value(self, value: datetime | str | None) -> datetime | None:
         """An aware datetime, whichever way the driver gives it."""

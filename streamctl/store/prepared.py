@@ -8,7 +8,8 @@ from typing import Any
 
 from peewee import SQL
 
-from streamctl.store.database import Store, current
+from streamctl.store.database import current
+from streamctl.store.engine import Store
 
 
 class Slot:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, SQL, Case, ModelSelect, Select, fn
+from peewee import JOIN, SQL, Case, ModelSelect, fn
 
 from streamctl.domain.invoices import OUTSTANDING
 from streamctl.domain.records import ENTITIES, LINE_IN_INVOICE, Column, Listing, Record
 from streamctl.store.database import ID_MOST, rows
+from streamctl.store.expressions import joined
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream, User
 
 # A literal, not a bound value: with it SQLite knows at once that the partial index holds what is looked for.
@@ -32,9 +33,7 @@ def open_streams(user: Any, at: datetime) -> ModelSelect[Any]:
 
 
 def _line_ids() -> Any:
-    ids = InvoiceLine.select(InvoiceLine.id).where(InvoiceLine.invoice == Invoice.id).order_by(InvoiceLine.id)
-    line = ids.alias("line")
-    return fn.COALESCE(Select((line,), (fn.GROUP_CONCAT(line.c.id, " "),)), "")
+    return joined(InvoiceLine.select(InvoiceLine.id).where(InvoiceLine.invoice == Invoice.id).order_by(InvoiceLine.id))
 
 
 def expressions(entity: str, at: datetime) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from peewee import JOIN, SQL, Case, fn
 
 from streamctl.domain.calendar import as_day, as_instant, written
 from streamctl.domain.membership import Holder, Standing
-from streamctl.store.database import ID_MOST
+from streamctl.store.database import ID_MOST, current
 from streamctl.store.models import Invoice, Membership, Request, Stream, User
 from streamctl.store.prepared import Prepared
 from streamctl.store.records import IS_OPEN, is_open
@@ -159,6 +159,7 @@ def look_up(user: int, at: datetime, month: str, key: str | None, *, closes: boo
     """
     if not 0 < user <= ID_MOST:
         return None
+    current().lock_member(user)
     now = written(at)
     statement = _looked_up_with_stream if closes and key is not None else _looked_up
     for row in statement(user, now, month, key, closes):
@@ -204,9 +205,16 @@ def by_ref(ref: str) -> Lease | None:
     return next((_lease(row) for row in _by_ref(ref)), None)
 
 
+def lock_owners(ids: Iterable[int], refs: Iterable[str]) -> None:
+    """Keep other writers off the members whose streams these are, until the transaction ends."""
+    owners = {found.user for found in (*map(by_id, ids), *map(by_ref, refs)) if found is not None}
+    for user in sorted(owners):  # in one order, so that no two wait for each other
+        current().lock_member(user)
+
+
 def write_down_all_run_out(at: datetime, idle_since: datetime | None) -> list[int]:
     """Close every run-out lease as of then, and now what was not seen since `idle_since`; the ids. One statement."""
-    idle = written(idle_since) if idle_since else ""
+    idle = written(idle_since) if idle_since else None
     return sorted(stream for (stream,) in _all_run_out(written(at), idle))
 
 

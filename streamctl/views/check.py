@@ -11,15 +11,12 @@ from peewee import JOIN, fn
 from streamctl.domain import money
 from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
 from streamctl.domain.records import Column
-from streamctl.errors import shell_quoted
 from streamctl.store import schema
-from streamctl.store.database import SCHEMA, current, snapshot, sqlite_version, terms, tuples
+from streamctl.store.database import SCHEMA, current, snapshot, terms, tuples
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
 from streamctl.store.records import open_streams
 
 FINDING = (Column("check"), Column("row"), Column("finding"), Column("mend"))
-WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
-WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
 
 
 class Finding(NamedTuple):
@@ -32,8 +29,7 @@ class Finding(NamedTuple):
 def findings() -> Iterator[Finding]:
     """All that is wrong, file first. An older or newer schema is a finding; its rows are not looked at then."""
     with snapshot():
-        yield from _integrity()
-        yield from _foreign_keys()
+        yield from map(Finding._make, current().faults())
         if (wrong := list(_schema())) or current().schema() != SCHEMA:
             yield from wrong
             return
@@ -43,31 +39,9 @@ def findings() -> Iterator[Finding]:
 
 def notes(at: datetime) -> Iterator[str]:
     """What is no fault of the data, but should be known."""
-    version = sqlite_version()
-    first, last = WAL_RESET_BUG
-    if first <= version <= last and version not in WAL_RESET_FIXED_TOO:
-        dotted = ".".join(map(str, version))
-        yield f"SQLite {dotted} has the rare WAL-reset fault of 3.7.0 to 3.51.2; take 3.51.3 or later when you can."
+    yield from current().notes()
     if current().schema() == SCHEMA:
         yield from _over_limit(at)
-
-
-def _integrity() -> Iterator[Finding]:
-    path = shell_quoted(str(current().path))
-    for (message,) in current().run("PRAGMA integrity_check"):
-        if message != "ok":
-            yield Finding("integrity", "", message, f"sqlite3 {path} .recover | sqlite3 recovered.db")
-
-
-def _foreign_keys() -> Iterator[Finding]:
-    path = shell_quoted(str(current().path))
-    for table, row, parent, _ in current().run("PRAGMA foreign_key_check"):
-        yield Finding(
-            "foreign_key",
-            f"{table} {row}",
-            f"its {parent} is not there",
-            f"sqlite3 {path} 'DELETE FROM \"{table}\" WHERE rowid = {row}'",
-        )
 
 
 def _schema() -> Iterator[Finding]:
@@ -130,8 +104,7 @@ def _stream_lines() -> Iterator[Finding]:
                 "stream_line",
                 f"stream {stream}",
                 f"its {kind} line {line} is a {other} line",
-                f"sqlite3 {shell_quoted(str(current().path))} "
-                f"'UPDATE stream SET {column.column_name} = NULL WHERE id = {stream}'",
+                current().shell(f"UPDATE stream SET {column.column_name} = NULL WHERE id = {stream}"),
             )
 
 

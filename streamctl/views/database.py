@@ -8,9 +8,8 @@ from typing import Any
 
 from streamctl import __version__
 from streamctl.domain.records import Column, Record
-from streamctl.store import schema
-from streamctl.store.bulk import sequences
-from streamctl.store.database import SCHEMA, current, rows, settings, snapshot, sqlite_version
+from streamctl.store import bulk, schema
+from streamctl.store.database import SCHEMA, current, settings, snapshot
 from streamctl.store.models import (
     ENTITIES,
     Invoice,
@@ -36,15 +35,16 @@ def info() -> Record:
             ("streams", Stream),
         )
     }
+    engine, version, size = store.facts()
     text = {
-        "path": str(store.path),
-        "engine": "sqlite",
-        "engine_version": ".".join(map(str, sqlite_version())),
+        "path": store.name,
+        "engine": engine,
+        "engine_version": version,
         "migrations": " ".join(schema.history()),
     }
     numbers = {
         "schema": store.schema(),
-        "bytes": store.path.stat().st_size,
+        "bytes": size,
         **counts,
         "open_streams": Stream.select().where(Stream.closed_at.is_null()).count(),
     }
@@ -55,22 +55,20 @@ def info() -> Record:
 
 def _json(row: tuple[Any, ...]) -> str:
     """A row as JSON in ASCII, which no terminal obeys."""
-    return json.dumps(row, default=str).replace("\x7f", "\\u007f")
+    return json.dumps(row).replace("\x7f", "\\u007f")
 
 
 def dump() -> Iterator[str]:
     """The whole database as the text of one JSON document, a row a line, in one consistent view."""
+    store = current()
     head: dict[str, Any] = {"streamctl": __version__, "schema": SCHEMA}
     with snapshot():
-        head["sequences"] = sequences()
+        head["sequences"] = bulk.sequences(store)
         yield f'{json.dumps(head)[:-1]}, "tables": {{'
         for position, model in enumerate(ENTITIES):
-            meta = model._meta
-            fields = meta.sorted_fields
-            yield f"{',' if position else ''}\n{json.dumps(meta.table_name)}: {{"
-            yield f'"columns": {json.dumps([field.column_name for field in fields])}, "rows": ['
-            query = model.select(*fields).order_by(meta.primary_key)
-            for number, row in enumerate(rows(query)):
+            yield f"{',' if position else ''}\n{json.dumps(model._meta.table_name)}: {{"
+            yield f'"columns": {json.dumps(bulk.columns(model))}, "rows": ['
+            for number, row in enumerate(bulk.stored(store, model)):
                 yield f"{',' if number else ''}\n{_json(row)}"
             yield "]}"
         yield "}}\n"

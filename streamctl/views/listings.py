@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from streamctl.domain.records import ENTITIES, Column, Listing
 from streamctl.errors import BadValue, UnknownColumn, quoted
-from streamctl.store.database import rows
+from streamctl.store.database import streamed
 from streamctl.store.records import expressions, key_of, select
 
 
@@ -41,7 +41,7 @@ def listing(
         query = query.where(condition)
     total = query.count() if window.limit is not None else None
     ordered = query.order_by(*_order(entity, window.sort, by_name)).limit(window.limit)
-    return Listing(columns, rows(ordered), total, window.limit)
+    return Listing(columns, streamed(ordered), total, window.limit)
 
 
 def chosen(columns: Sequence[Column], window: Window) -> tuple[Column, ...]:

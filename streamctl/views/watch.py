@@ -55,11 +55,11 @@ class Watch:
 
     def __init__(self, member: MemberRef | None = None) -> None:
         """Raises NotFound."""
-        current().pragma("query_only", 1)
+        current().only_read()
         self._of_member = [] if member is None else [Stream.user == member_id(member)]
         self._open: dict[int, Row] | None = None
         self._newest = 0
-        self._version = -1
+        self._version: object = None
         self._next_end: datetime | None = None
         self._events: list[Change] = []
 
@@ -93,7 +93,7 @@ class Watch:
 
     def _stale(self, at: datetime) -> bool:
         """Whether anybody has written since the last look, or a lease has run out."""
-        version = current().pragma("data_version")
+        version = current().version()
         fresh = version == self._version and (self._next_end is None or at < self._next_end)
         self._version = version
         return not fresh

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from program import Program
+from versions import to_the_first
 
 from streamctl.store.database import SCHEMA
 
@@ -38,7 +41,7 @@ def test_init_refuses_what_it_cannot_keep_and_makes_nothing(nothing: Program) ->
     for words in (("--currency", "XXX"), ("--currency", ""), ("--timezone", "Mars/Base"), ("--timezone", "../UTC")):
         refused = nothing("db", "init", *words)
         assert (refused.status, refused.out) == (2, ""), refused.err
-        assert not nothing.db.exists()
+        assert nothing.books() == {}
 
 
 def test_init_takes_the_machines_own_time_zone(nothing: Program) -> None:
@@ -47,6 +50,7 @@ def test_init_takes_the_machines_own_time_zone(nothing: Program) -> None:
     assert nothing.ok("db", "info")["timezone"] == "Asia/Kolkata"
 
 
+@pytest.mark.sqlite("a log that is left of a file")
 def test_a_new_database_takes_nothing_from_one_that_stood_there_before(member: Program) -> None:
     import sqlite3
 
@@ -68,12 +72,20 @@ def test_a_new_database_takes_nothing_from_one_that_stood_there_before(member: P
         assert not member.db.exists()
 
 
+def size(program: Program) -> int:
+    """The bytes of the file, or of a server's tables with their indexes."""
+    if isinstance(program.db, Path):
+        return program.db.stat().st_size
+    tables = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    return sum(size for (size,) in program.sql(f"SELECT pg_total_relation_size(oid) FROM ({tables}) AS ours"))
+
+
 def test_info_says_where_and_how_much(member: Program) -> None:
     member.ok("stream", "checkin", 1)
     found = member.ok("db", "info")
     assert list(found) == INFO
-    assert found["path"] == str(member.db)
-    assert found["bytes"] == member.db.stat().st_size
+    assert (found["path"], found["engine"]) == (str(member.db), member.engine)
+    assert found["bytes"] == size(member)
     counts = ("members", "memberships", "invoices", "lines", "streams", "open_streams")
     assert {found[name] for name in counts} == {1}
     assert found["schema"] == SCHEMA
@@ -148,35 +160,44 @@ def test_the_currency_is_fixed_once_there_are_amounts(program: Program) -> None:
     assert program.ok("db", "set", "currency", "EUR")["value"] == "EUR", "what it is already it may be set to"
 
 
-def test_migrate_has_nothing_to_do_and_brings_an_old_schema_up(member: Program) -> None:
+def test_migrate_has_nothing_to_do_where_all_is_of_today(member: Program, elsewhere: Callable[[], Program]) -> None:
     before = member.books()
-    done = {"path": str(member.db), "schema": SCHEMA, "applied": ""}
-    assert member.ok("db", "migrate") == done
+    assert member.ok("db", "migrate") == {"path": str(member.db), "schema": SCHEMA, "applied": ""}
     assert member.books() == before
+    assert elsewhere().refused("db", "migrate")["code"] == "no_database"
+
+
+@pytest.mark.sqlite("a file's header says its schema besides the history")
+def test_migrate_finds_out_how_far_it_came_from_the_history(member: Program) -> None:
+    before = member.books()
     member.sql("PRAGMA user_version = 0")
     assert member("members", "list").status == 6
-    assert member.ok("db", "migrate") == done
+    assert member.ok("db", "migrate") == {"path": str(member.db), "schema": SCHEMA, "applied": ""}
     assert member.ok("members", "show", 1)["email"] == "bob@example.com"
     assert member.books() == before
-    absent = dataclasses.replace(member, db=member.home / "no.db")
-    assert absent.refused("db", "migrate")["code"] == "no_database"
 
 
-FIRST_SCHEMA = (
-    "DROP TRIGGER invoice_kept",
-    "DROP INDEX invoice_unnumbered",
-    "DROP INDEX invoice_due",
-    "DROP TABLE counter",
-    "DELETE FROM schema_migration WHERE name > '0002'",
-    "PRAGMA user_version = 1",
-)
+DDL = {
+    "sqlite": "SELECT type, name, sql FROM sqlite_master ORDER BY type, name",
+    "postgresql": """
+        WITH ours AS (SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
+        SELECT relname, conname, pg_get_constraintdef(c.oid) FROM ours JOIN pg_constraint c ON c.conrelid = ours.oid
+        UNION ALL
+        SELECT relname, tgname, pg_get_triggerdef(t.oid) FROM ours JOIN pg_trigger t ON tgrelid = ours.oid
+        WHERE NOT tgisinternal
+        UNION ALL SELECT '', proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+        UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+        UNION ALL SELECT table_name, column_name, data_type || is_nullable || is_identity
+        FROM information_schema.columns WHERE table_schema = current_schema()
+        ORDER BY 1, 2, 3
+    """,
+}
 
 
 def test_a_database_of_the_first_schema_is_brought_up_to_todays_with_its_books(member: Program) -> None:
-    ddl = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    ddl = DDL[member.engine]
     today, before = member.sql(ddl), member.books()
-    for statement in FIRST_SCHEMA:
-        member.sql(statement)
+    to_the_first(member)
     assert member.refused("members", "list")["code"] == "schema_old"
     assert member.ok("db", "migrate")["applied"] == "0002_month_end"
     assert member.sql(ddl) == today
@@ -186,9 +207,11 @@ def test_a_database_of_the_first_schema_is_brought_up_to_todays_with_its_books(m
     }
 
 
-def test_a_seller_is_in_the_dump_and_in_what_is_loaded_from_it(program: Program) -> None:
+def test_a_seller_is_in_the_dump_and_in_what_is_loaded_from_it(
+    program: Program, elsewhere: Callable[[], Program]
+) -> None:
     program.ok("db", "set", "seller_name", "Zoë & Söhne")
-    other = dataclasses.replace(program, db=program.home / "other.db")
+    other = elsewhere()
     other.ok("db", "init", "--timezone", "UTC")
     other.sql("DELETE FROM setting WHERE key LIKE 'seller%'")  # as in a database that is older than these
     assert other.ok("db", "info")["seller_name"] == ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,11 +86,11 @@ def rows(program: Program) -> dict[str, list[tuple[Any, ...]]]:
     return {name: rows for name, rows in program.books().items() if name not in ("schema_migration", "sqlite_sequence")}
 
 
-def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program) -> None:
+def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program, elsewhere: Callable[[], Program]) -> None:
     text = busy("db", "dump").out
     (busy.home / "dump.json").write_text(text)
-    for number, source in enumerate(("-", "dump.json")):
-        copy = dataclasses.replace(busy, db=busy.home / f"copy{number}.db")
+    for source in ("-", busy.home / "dump.json"):
+        copy = elsewhere()
         copy.ok("db", "init", "--timezone", "Europe/Berlin", "--currency", "EUR")
         done = copy.ok("db", "load", source, stdin=text)
         assert list(done) == COUNTS
@@ -102,12 +102,14 @@ def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program) -> 
     assert copy.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h") == first, "keys hold on"
 
 
-def test_an_id_that_was_given_once_is_not_given_again_after_a_load(member: Program) -> None:
+def test_an_id_that_was_given_once_is_not_given_again_after_a_load(
+    member: Program, elsewhere: Callable[[], Program]
+) -> None:
     member.ok("invoices", "create", 1, "--date", "2026-10-01")
     member.ok("invoices", "create", 1, "--date", "2026-09-01")
     member.ok("invoices", "delete", 2, "--yes")
     text = member("db", "dump").out
-    copy = dataclasses.replace(member, db=member.home / "copy.db")
+    copy = elsewhere()
     copy.ok("db", "init", "--timezone", "UTC")
     copy.ok("db", "load", "-", stdin=text)
     assert copy.ok("invoices", "create", 1)["id"] == member.ok("invoices", "create", 1)["id"] == 3
@@ -284,26 +286,27 @@ def test_what_is_no_clean_json_is_refused_with_the_place(program: Program) -> No
         assert part in refused(program, text)["message"], text[:60]
 
 
-def test_a_dump_of_an_older_schema_is_loaded_too(member: Program) -> None:
+def test_a_dump_of_an_older_schema_is_loaded_too(member: Program, elsewhere: Callable[[], Program]) -> None:
     member.ok("stream", "checkin", 1)
     old = json.loads(member("db", "dump").out)
     old["schema"] = 1
     del old["tables"]["counter"]
-    new = dataclasses.replace(member, db=member.home / "new.db")
+    new = elsewhere()
     new.ok("db", "init", "--timezone", "UTC")
     assert new.ok("db", "load", "-", stdin=json.dumps(old))["lines"] == 1
     assert rows(new) == rows(member)
 
 
-def test_a_dump_with_a_wrong_row_is_refused_whole(member: Program) -> None:
+def test_a_dump_with_a_wrong_row_is_refused_whole(member: Program, elsewhere: Callable[[], Program]) -> None:
     good = json.loads(member("db", "dump").out)
-    empty = dataclasses.replace(member, db=member.home / "empty.db")
+    empty = elsewhere()
     empty.ok("db", "init", "--timezone", "UTC")
     user = good["tables"]["user"]["rows"][0]
     for table, bad in (
         ("user", [[1, "x@y"]]),
         ("user", [user, [2, *user[1:]]]),
-        ("user", [[1, *user[1:4], "yesterday"]]),
+        *(("user", [[1, *user[1:4], at]]) for at in ("yesterday", "2026-11-22", "2026-11-22T12:00:60Z", "infinity")),
+        ("membership", [[1, 1, "ACT", 1, 0, "1/2/2026", "2026-12-01", None]]),
         ("user", [[1.5, *user[1:]]]),
         ("user", [[1, "a\0@b", *user[2:]]]),
         ("membership", [[1, 99, "ACT", 1, 0, "2026-11-01", "2026-12-01", None]]),
@@ -317,6 +320,53 @@ def test_a_dump_with_a_wrong_row_is_refused_whole(member: Program) -> None:
         document["tables"][table]["rows"] = bad
         answer = empty("db", "load", "-", "--format", "json", stdin=json.dumps(document))
         assert (answer.status, answer.out) == (4, ""), (table, bad, answer)
+
+
+def test_the_row_that_the_database_refuses_is_named_among_many(
+    member: Program, elsewhere: Callable[[], Program]
+) -> None:
+    dump = json.loads(member("db", "dump").out)
+    users = [[number, f"u@{number}", f"u@{number}", None, "2026-11-01T00:00:00Z"] for number in range(1, 5001)]
+    members = [[number, number, "ACT", 1, 0, "2026-11-01", "2026-12-01", None] for number in range(1, 5001)]
+    empty = elsewhere()
+    empty.ok("db", "init", "--timezone", "UTC")
+    for table, bad, rule in (
+        ("user", [4321, "u@4321", "u@1", None, "2026-11-01T00:00:00Z"], "user.email_key"),
+        ("user", [4321, "no", "no", None, "2026-11-01T00:00:00Z"], "email"),
+        ("user", [4321, "u@4321", None, None, "2026-11-01T00:00:00Z"], "email_key"),
+        ("membership", [4321, 1, "ACT", 1, 0, "2026-11-01", "2026-12-01", None], "membership.user"),
+        ("membership", [4321, 4321, "ACT", 1001, 0, "2026-11-01", "2026-12-01", None], "credit_limit"),
+    ):
+        dump["tables"]["user"]["rows"], dump["tables"]["membership"]["rows"] = users.copy(), members.copy()
+        dump["tables"][table]["rows"][4320] = bad
+        message = refused(empty, dump)["message"]
+        assert message.startswith(f"{table} 4321 breaks the rule"), message
+        assert rule in message
+    dump["tables"]["user"]["rows"], dump["tables"]["membership"]["rows"] = users, members
+    assert load(empty, dump)["members"] == 5000
+    assert empty.ok("members", "add", "next@example.com")["id"] == 5001
+
+
+def test_an_invoice_is_the_sum_of_its_lines_whatever_the_dump_says(
+    member: Program, elsewhere: Callable[[], Program]
+) -> None:
+    member.ok("invoices", "create", 1, "--amount", "5")
+    member.ok("lines", "add", 1, "--discount", "4")
+    dump = json.loads(member("db", "dump").out)
+    invoice, lines = dump["tables"]["invoice"], dump["tables"]["invoice_line"]["rows"]
+    invoice["rows"][0][invoice["columns"].index("amount")] = 12345
+    lines.reverse()
+    copy = elsewhere()
+    copy.ok("db", "init", "--timezone", "UTC")
+    load(copy, dump)
+    assert copy.ok("invoices", "show", 1)["amount"] == 1
+    assert copy.ok("lines", "add", 1, "--amount", "2")["amount"] == 2
+    assert copy.ok("invoices", "show", 1)["amount"] == 3, "and goes on to be"
+    assert copy.ok("db", "check") == []
+    below = elsewhere()
+    below.ok("db", "init", "--timezone", "UTC")
+    lines[-1][2] = 100
+    assert "invoice 1 breaks the rule below_zero" in refused(below, dump)["message"]
 
 
 def test_books_are_loaded_only_into_empty_ones(member: Program) -> None:

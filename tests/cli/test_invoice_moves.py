@@ -93,7 +93,7 @@ def test_only_reopen_leads_back_and_paid_and_void_are_no_neighbours(bob: Store, 
         error = refused(program, InvoiceClosed, call)
         assert error.hint == f"Open it again with: streamctl invoices reopen {error.details['invoice']}"
     assert values(invoices.reopen([1, 2], at=AT), "status", "paid_on") == [("OUT", None), ("OUT", None)]
-    assert bob.run("SELECT count(*) FROM invoice WHERE voided_at IS NOT NULL") == [(0,)]
+    assert program.sql("SELECT count(*) FROM invoice WHERE voided_at IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("closing", ["pay", "void", "issue"])
@@ -101,7 +101,7 @@ def test_a_closed_invoice_and_its_lines_are_frozen(bob: Store, program: Program,
     closings: dict[str, Callable[[], object]] = {
         "pay": lambda: invoices.pay([1], at=AT),
         "void": lambda: invoices.void([1], at=AT),
-        "issue": lambda: bob.run(ISSUED + "1"),
+        "issue": lambda: program.sql(ISSUED + "1"),
     }
     closings[closing]()
     calls: tuple[Callable[[], object], ...] = (
@@ -122,8 +122,8 @@ def test_a_closed_invoice_and_its_lines_are_frozen(bob: Store, program: Program,
 
 
 def test_reopening_keeps_the_number_and_never_un_issues(bob: Store, program: Program) -> None:
-    bob.run(ISSUED + "1")
-    bob.run(ISSUED + "2")
+    program.sql(ISSUED + "1")
+    program.sql(ISSUED + "2")
     invoices.pay([1], at=AT)
     invoices.void([2], at=AT)
     answer = invoices.reopen([1, 2], at=AT)
@@ -139,7 +139,7 @@ def test_reopening_is_refused_beside_an_open_invoice_of_the_month(bob: Store, pr
     assert invoices.create("1", at=AT, extra=True).value("id") == 4
     error = refused(program, MonthTaken, lambda: invoices.reopen([1, 3], at=AT))
     assert error.details == {"member": 1, "month": "2026-11", "invoice": 4}
-    bob.run(ISSUED + "4")  # an issued one is not open
+    program.sql(ISSUED + "4")  # an issued one is not open
     assert values(invoices.reopen([1, 3], at=AT), "id", "status") == [(1, "OUT"), (3, "OUT")]
 
 
@@ -150,12 +150,12 @@ def test_two_of_one_month_are_not_reopened_together(bob: Store, program: Program
     assert values(invoices.reopen([3], at=AT), "status") == [("OUT",)]
 
 
-def test_a_check_in_whose_months_invoice_is_closed_opens_another(bob: Store) -> None:
+def test_a_check_in_whose_months_invoice_is_closed_opens_another(bob: Store, program: Program) -> None:
     invoices.pay([3], at=AT)
     assert streaming.check_in("1", at=AT).value("invoice_id") == 4
     invoices.void([4], at=AT)
     assert streaming.check_out("1", at=AT).value("invoice_id") == 5
-    assert bob.run("SELECT DISTINCT month FROM invoice WHERE id > 2") == [("2026-11",)]
+    assert program.sql("SELECT DISTINCT month FROM invoice WHERE id > 2") == [("2026-11",)]
 
 
 @pytest.mark.parametrize("verb", [invoices.pay, invoices.void, invoices.reopen, invoices.delete])
@@ -170,14 +170,14 @@ def test_an_open_or_void_invoice_is_deleted_with_its_lines(bob: Store, program: 
     invoices.void([1], at=AT)
     assert values(invoices.delete([3, 1], at=AT), "id", "amount", "invoice_lines") == [(3, 600, "3 4"), (1, 500, "1")]
     assert [row[0] for row in program.books()["invoice_line"]] == [2]
-    assert bob.run("SELECT id, closed_at, checkin_line FROM stream") == [(1, None, None)]
+    assert program.sql("SELECT id, closed_at, checkin_line FROM stream") == [(1, None, None)]
     assert streaming.check_out("1", at=AT).value("stream_id") == 1
 
 
 @pytest.mark.parametrize("move", [None, invoices.pay, invoices.void])
 def test_what_was_issued_or_paid_is_never_deleted(bob: Store, program: Program, move: Verb | None) -> None:
     if move is not invoices.pay:
-        bob.run(ISSUED + "2")
+        program.sql(ISSUED + "2")
     if move:
         move([2], at=AT)
     error = refused(program, InvoiceClosed, lambda: invoices.delete([1, 2], at=AT))

@@ -40,9 +40,6 @@ def test_what_cannot_be_is_refused_before_anything_is_written(issued: Program) -
         ((1, "--output", f"{'x' * 300}/"), 2),
         ((1, "--output", "~nobody-at-all/"), 2),
         ((1, "--output", ""), 2),
-        ((1, "--output", issued.db), 2),
-        ((1, "--output", f"{issued.db}-wal"), 2),
-        ((1, "--output", f"{issued.db}/"), 2),
         (("9" * 40,), 3),
     ):
         assert refused(issued, *words)["status"] == status, words
@@ -135,7 +132,10 @@ def test_a_number_is_a_file_name_that_leads_nowhere_and_meets_no_other(issued: P
     assert {path for path in issued.home.rglob("*") if "out" not in path.parts} == outside
 
 
+@pytest.mark.sqlite("the database's own file and its links")
 def test_no_document_is_written_over_the_database(issued: Program) -> None:
+    for target in (issued.db, f"{issued.db}-wal", f"{issued.db}/"):
+        assert refused(issued, 1, "--output", target)["status"] == 2, target
     folder = issued.home / "books"
     folder.mkdir()
     there = folder / "2026-11-00001.html"

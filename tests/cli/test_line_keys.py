@@ -79,14 +79,14 @@ def test_the_same_key_for_anything_else_is_a_conflict(bob: Store, program: Progr
         lines.add(1, at=AT, amount=FIVE, key="r")
 
 
-def test_a_refused_request_leaves_its_key_free(bob: Store) -> None:
+def test_a_refused_request_leaves_its_key_free(bob: Store, program: Program) -> None:
     with pytest.raises(BelowZero):
         lines.add(1, at=AT, amount=FIVE, kind="discount", key="k")
     assert lines.add(1, at=AT, amount=FIVE, key="k").value("replayed") is False
-    assert bob.run("SELECT key, action, member FROM request") == [("k", "line", 1)]
+    assert program.sql("SELECT key, action, member FROM request") == [("k", "line", 1)]
 
 
-def test_without_a_key_the_same_line_is_added_twice(bob: Store) -> None:
+def test_without_a_key_the_same_line_is_added_twice(bob: Store, program: Program) -> None:
     assert [lines.add(1, at=AT, amount=FIVE).value("id") for _ in range(2)] == [1, 2]
-    assert bob.run("SELECT amount FROM invoice ORDER BY id") == [(1000,), (0,)]
-    assert bob.run("SELECT count(*) FROM request") == [(0,)]
+    assert program.sql("SELECT amount FROM invoice ORDER BY id") == [(1000,), (0,)]
+    assert program.sql("SELECT count(*) FROM request") == [(0,)]

@@ -16,6 +16,8 @@ from streamctl.errors import InUse, NotFound
 from streamctl.services import invoices, lines, members, streaming
 from streamctl.store.database import Store
 
+IN_PROCESS = "postgresql"  # the processes on a server are in tests/system
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -87,7 +89,7 @@ def test_a_void_invoice_goes_with_its_member_but_only_by_force(bob: Store, progr
     ],
 )
 def test_what_was_issued_or_paid_keeps_its_member_whatever_the_force(bob: Store, program: Program, change: str) -> None:
-    bob.run(f"UPDATE invoice SET {change}")
+    program.sql(f"UPDATE invoice SET {change}")
     before = program.books()
     for force in (False, True):
         with pytest.raises(InUse, match="issued or paid") as refused:

@@ -18,7 +18,8 @@ def crowd(program: Program) -> Program:
     )
     program.sql(
         'INSERT INTO membership ("user", state, credit_limit, fee, start_date, end_date) '
-        "SELECT id, iif(id % 2, 'ACT', 'CANC'), id % 4, id, '2026-11-01', '2026-12-01' FROM user WHERE id % 3 = 0"
+        "SELECT id, CASE id % 2 WHEN 1 THEN 'ACT' ELSE 'CANC' END, id % 4, id, '2026-11-01', '2026-12-01' "
+        "FROM user WHERE id % 3 = 0"
     )
     return program
 

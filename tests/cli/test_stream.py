@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from program import Program
 
+IN_PROCESS = "postgresql"  # the processes on a server are in tests/system
+
 KEYS = ["invoice_id", "invoice_line_id", "stream_id", "credits", "replayed"]
 
 
 def open_streams(program: Program) -> int:
-    """How many streams are open, straight from the file."""
+    """How many streams are open, straight from the database."""
     return int(program.sql("SELECT count(*) FROM stream WHERE closed_at IS NULL")[0][0])
 
 
@@ -214,7 +216,8 @@ def test_a_dry_run_shows_what_it_would_do_and_does_nothing(member: Program) -> N
     }
     assert member.books() == books
     real = member.ok("stream", "checkin", 1, "--ref", "k")
-    assert (real["stream_id"], real["replayed"]) == (1, False)
+    number = {"sqlite": 1, "postgresql": 2}[member.engine]  # what a server has counted it does not count again
+    assert (real["stream_id"], real["replayed"]) == (number, False)
 
 
 def test_the_listing_has_its_keys(member: Program) -> None:

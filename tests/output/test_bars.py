@@ -88,8 +88,8 @@ def books(member: Program) -> Program:
     bill(member, "2026-11-01", 6500, -1)
     for opened, closed in (("2T10:00:00", "4T06:45:00"), ("3T12:00:00", "3T18:00:00")):
         member.sql(
-            'INSERT INTO stream ("user", opened_at, seen_at, closed_at, close_reason) VALUES (1, ?1, ?1, ?2, ?3)',
-            *(f"2026-11-0{opened}Z", f"2026-11-0{closed}Z", "checkout"),
+            'INSERT INTO stream ("user", opened_at, seen_at, closed_at, close_reason) VALUES (1, ?, ?, ?, ?)',
+            *(f"2026-11-0{opened}Z", f"2026-11-0{opened}Z", f"2026-11-0{closed}Z", "checkout"),
         )
     return member
 

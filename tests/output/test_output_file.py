@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def test_a_file_is_replaced_whole_with_its_mode_and_through_a_link(
 
 def test_where_no_file_can_be_made_nothing_is_done(member: Program, inside: Command, tmp_path: Path) -> None:
     before = member.books()
-    for target in (tmp_path, tmp_path / "missing" / "x.csv", tmp_path / ("x" * 300), member.db / "x.csv"):
+    for target in (tmp_path, tmp_path / "missing" / "x.csv", tmp_path / ("x" * 300), Path(sys.executable) / "x.csv"):
         refused = inside("stream", "checkin", 1, "--output", target)
         assert (refused.status, refused.out) == (2, ""), refused.err
         assert refused.err.startswith("Error: ")
@@ -106,6 +107,7 @@ def test_where_no_file_can_be_made_nothing_is_done(member: Program, inside: Comm
     assert member.books() == before
 
 
+@pytest.mark.sqlite("the files of the database")
 @pytest.mark.parametrize(
     "command", ["members list", "stream checkin 1", "db dump", "db check", "db init", "db migrate"]
 )
@@ -120,6 +122,7 @@ def test_no_answer_is_written_over_the_databases_own_files(member: Program, insi
     assert names(member.home) == folder
 
 
+@pytest.mark.sqlite("links to the file")
 def test_other_links_to_the_database_are_refused_too(member: Program, inside: Command, tmp_path: Path) -> None:
     before = member.books()
     hard, soft, folder = tmp_path / "hard.csv", tmp_path / "soft.csv", tmp_path / "folder"
@@ -136,6 +139,7 @@ def test_other_links_to_the_database_are_refused_too(member: Program, inside: Co
     assert member.books() == before
 
 
+@pytest.mark.sqlite("the log beside the file")
 def test_the_log_of_another_connection_is_refused_by_its_hard_link(
     member: Program, inside: Command, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import keep, put
 from program import Program
 
 from streamctl.domain.records import Column, Listing, Record
@@ -84,12 +84,14 @@ def screen(inside: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     return command
 
 
+MADE: dict[str, str | bytes] = {}
+
+
 @pytest.fixture
-def hostile(program: Program, inside: Command, tmp_path_factory: pytest.TempPathFactory) -> Command:
+def hostile(program: Program, inside: Command) -> Command:
     """Each hostile text as a name, a description, a note, a line's text, a device and a ref; made once."""
-    kept = tmp_path_factory.getbasetemp() / "hostile.db"
-    if kept.exists():
-        shutil.copyfile(kept, program.db)
+    if program.engine in MADE:
+        put(MADE[program.engine], program.db)
         return inside
     for number, text in enumerate(HOSTILE.values(), 1):
         for words in (
@@ -101,7 +103,7 @@ def hostile(program: Program, inside: Command, tmp_path_factory: pytest.TempPath
         ):
             answer = inside(*words)
             assert answer.status == 0, answer.err
-    shutil.copyfile(program.db, kept)
+    MADE[program.engine] = keep(program)
     return inside
 
 

@@ -7,13 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from places import keep, put
 from program import ROOT, Program
 from streams import inside
 
@@ -149,6 +149,8 @@ def play_year(program: Program, lines: list[Line]) -> int:
     number = len(MEMBERS)
     for offset in range((LAST - FIRST).days + 1):
         day = FIRST + timedelta(days=offset)
+        if program.engine == "postgresql" and 3 < day.day < 28 and FIRST < day < LAST:
+            continue  # a command takes longer there, and what may go wrong is at the ends of months
         jobs = sorted((moment, line) for line in lines for moment in some(line, day))
         for moment, line in jobs:
             if not OFF[0] <= moment < OFF[1]:
@@ -201,14 +203,14 @@ def units() -> dict[str, list[str]]:
     return found
 
 
-def test_systemds_units_do_what_the_crontab_does(service: Program) -> None:
+def test_systemds_units_do_what_the_crontab_does(service: Program, elsewhere: Callable[[], Program]) -> None:
     found = units()
     assert found["streamctl-daily.timer"] == ["*-*-* 04:10", "true"]
     assert found["streamctl-month-end.timer"] == ["*-*-01 04:20", "true"]
     once = {part for line in crontab() for part in line.command.split(" && ")}
     assert once == {*found["streamctl-daily.service"], *found["streamctl-month-end.service"]}
-    other = replace(service, db=service.home / "other.db")
-    other.db.write_bytes(service.db.read_bytes())
+    other = inside(elsewhere())
+    put(keep(service), other.db)
     for day, unit in (((2028, 1, 31), "daily"), ((2028, 2, 1), "daily"), ((2028, 2, 1), "month-end")):
         moment = datetime(*day, 4, 20, tzinfo=ZONE)
         for command in found[f"streamctl-{unit}.service"]:

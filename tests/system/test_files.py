@@ -1,18 +1,15 @@
-"""The file: none, somebody else's, damaged, of another schema, not ours to write, busy."""
+"""The file: none, somebody else's, damaged, not ours to write, of any name."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +42,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+pytestmark = pytest.mark.sqlite("files")
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
 
@@ -180,20 +178,6 @@ def test_damage_inside_is_found_and_never_a_traceback(member: Program, inside: C
     assert found & {("check", 4), ("check", 6)}
 
 
-def test_another_schema_is_named_with_the_way_out(program: Program) -> None:
-    program.sql("PRAGMA user_version = 0")
-    old = program.refused("members", "list")
-    assert (old["status"], old["code"]) == (6, "schema_old")
-    assert "db migrate" in old["hint"]
-    assert program.refused("members", "add", "a@b")["code"] == "schema_old"
-    assert program.refused("db", "init")["code"] == "schema_old"
-    program.sql("PRAGMA user_version = 999")
-    for words in (("members", "list"), ("members", "add", "a@b"), ("db", "migrate"), ("db", "info")):
-        new = program.refused(*words)
-        assert (new["status"], new["code"]) == (6, "schema_new")
-        assert "migrate" not in new["hint"]
-
-
 def anybody(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """The program without root's power to write everywhere."""
     return subprocess.run(
@@ -288,54 +272,3 @@ def test_a_link_to_the_database_is_the_database(member: Program, tmp_path: Path)
     assert names(folder) == ["link.db"], "its log stands beside the file, not beside the link"
     again = linked.ok("db", "init")
     assert again["created"] is False
-
-
-@contextlib.contextmanager
-def locked(db: Path) -> Iterator[None]:
-    """Another program in the middle of a write."""
-    other = sqlite3.connect(db, isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-    finally:
-        other.close()
-
-
-def test_a_busy_database_is_5_and_nothing_is_done(member: Program, inside: Callable[..., Any]) -> None:
-    before = member.books()
-    with locked(member.db):
-        for words in (("members", "add", "a@b"), ("stream", "checkin", "1"), ("db", "set", "payment_days", "3")):
-            status, err = inside(member.db, "--timeout", "0.05", *words)
-            assert status == 5, err
-            assert "0.05 s" in err
-            assert "--timeout" in err
-        for words in (("members", "list"), ("db", "check"), ("db", "dump"), ("db", "init")):
-            assert inside(member.db, "--timeout", "0.05", *words)[0] == 0, "readers don't wait for a writer"
-        assert inside(member.db, "--timeout", "0.05", "db", "migrate")[0] in (0, 5)
-        error = member.refused("--timeout", "0", "stream", "checkin", 1)
-        assert (error["status"], error["code"]) == (5, "busy")
-    assert member.books() == before
-    assert inside(member.db, "--timeout", "0.05", "stream", "checkin", "1") == (0, "")
-
-
-def test_an_interrupt_while_waiting_is_130_and_nothing_is_done(member: Program) -> None:
-    before = member.books()
-    with locked(member.db):
-        process = subprocess.Popen(
-            [sys.executable, "-X", "importtime", "-m", "streamctl", "--timeout", "60", "stream", "checkin", "1"],
-            env=member.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stderr is not None
-        for line in process.stderr:  # the last module before the transaction, so the wait has begun
-            if b"streamctl.services.streaming" in line:
-                break
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        said = [line for line in err.decode().splitlines() if not line.startswith("import time:")]
-        assert (process.returncode, out) == (130, b"")
-        assert len(said) == 1
-        assert "Traceback" not in said[0]
-    assert member.books() == before

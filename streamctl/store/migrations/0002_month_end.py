@@ -24,7 +24,11 @@ def up(migrator, db):
     ):
         db.execute_sql(statement)
     # What a customer was sent is kept: a number that was given never goes missing.
-    db.execute_sql(
-        "CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.number IS NOT NULL OR OLD.issued_at IS NOT NULL "
-        "BEGIN SELECT RAISE(ABORT, 'constraint failed: issued'); END"
-    )
+    trigger = "CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice"
+    sent = "OLD.number IS NOT NULL OR OLD.issued_at IS NOT NULL"
+    if sqlite:
+        db.execute_sql(f"{trigger} WHEN {sent} BEGIN SELECT RAISE(ABORT, 'constraint failed: issued'); END")
+    else:
+        refuse = "RAISE EXCEPTION 'issued' USING ERRCODE = 'check_violation', CONSTRAINT = 'issued'"
+        db.execute_sql(f"CREATE FUNCTION invoice_kept() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {refuse}; END$$")
+        db.execute_sql(f"{trigger} FOR EACH ROW WHEN ({sent}) EXECUTE FUNCTION invoice_kept()")

@@ -1,0 +1,310 @@
+"""SQLite: one file, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import Select, fn
+
+from streamctl.errors import (
+    Busy,
+    CannotOpen,
+    Damaged,
+    DatabaseUnusable,
+    ReadOnly,
+    StorageFailed,
+    StreamctlError,
+    shell_quoted,
+)
+from streamctl.store import files
+from streamctl.store.engine import HISTORY, SCHEMA, Facts, Fault, RowRefused, Store
+from streamctl.store.header import APPLICATION_ID
+
+PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
+DAMAGE = ("no such table", "no such column", "decode to UTF-8", "unsupported file format")
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
+_HISTORY_DDL = (
+    f"CREATE TABLE IF NOT EXISTS {HISTORY} "
+    "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, applied TEXT NOT NULL) STRICT"
+)
+_LARGE_CACHE = 64 << 20  # bytes
+_RETRY = (0.0005, 0.003)  # seconds; a jittered wait is fair where SQLite's own starves the slow
+
+
+class SqliteStore(Store, peewee.SqliteDatabase):
+    """The open SQLite file: STRICT column types, fair waiting."""
+
+    field_types = {  # noqa: RUF012
+        **peewee.SqliteDatabase.field_types,
+        "DATE": "TEXT",
+        "DATETIME": "TEXT",
+        "BOOL": "INTEGER",
+    }
+
+    def __init__(self, path: Path, *, wait: float = 30.0, dry_run: bool = False) -> None:
+        self.path, self.name = path, str(path)
+        self.wait = wait
+        self.dry_run = dry_run
+        self.changed = False
+        self._connection: sqlite3.Connection
+        super().__init__(f"{path.absolute().as_uri()}?mode=rw", timeout=wait, uri=True, pragmas=PRAGMAS)
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Begin; for the write lock, wait in short jittered steps up to the timeout. Raises OperationalError (busy)."""
+        if lock_type is None:
+            return super().begin()
+        cursor = self._connection.cursor()
+        deadline = time.monotonic() + self.wait
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    return super().begin(lock_type)
+                except peewee.OperationalError as error:
+                    if not _name_of(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(_RETRY[0] + (_RETRY[1] - _RETRY[0]) * os.urandom(1)[0] / 255)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(self.wait * 1000)}")
+
+    def rollback(self) -> None:
+        """Roll back, unless SQLite has done so by itself (it does when the disk is full)."""
+        if self._connection.in_transaction:
+            super().rollback()
+
+    @contextmanager
+    def writing(self, *, alone: bool) -> Iterator[None]:
+        """Immediate, so that what is read in it is still so when it writes; there is one writer either way."""
+        with self.atomic("IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One consistent view for several reads."""
+        with self.atomic():
+            yield
+
+    def lock_member(self, user: int) -> None:
+        """Nothing to do: whoever writes is alone."""
+
+    def runs(self, error: peewee.PeeweeException, *, alone: bool) -> int:
+        """Once: nobody can come in between."""
+        return 1
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement by its text; its rows. Raises Peewee's errors."""
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                raise
+
+    def insert(self, sql: str, parameters: Sequence[Any]) -> int:
+        """Run the INSERT of one row by its text; the row's id. Raises Peewee's errors."""
+        try:
+            # Cheaper than RETURNING, and right as long as no row is ignored or replaced.
+            return self._connection.execute(sql, parameters).lastrowid  # type: ignore[return-value]
+        except sqlite3.Error:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                raise
+
+    def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Insert many rows of stored values; how many. Raises RowRefused."""
+        names = ", ".join(f'"{column}"' for column in columns)
+        statement = f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'
+        last: Sequence[Any] = ()
+        count = 0
+
+        def seen() -> Iterator[Sequence[Any]]:
+            nonlocal last, count
+            for row in rows:
+                last, count = row, count + 1
+                yield row
+
+        try:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                self._connection.executemany(statement, seen())
+        except peewee.IntegrityError as error:
+            raise RowRefused(last, self.violated(error) or str(error)) from None
+        return count
+
+    def stream(self, query: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query as they come."""
+        yield from self.execute(query)  # type: ignore[no-untyped-call]
+
+    def days_between(self, first: Any, last: Any) -> Any:
+        """Expression: how many days from one day to another."""
+        return (fn.JULIANDAY(last) - fn.JULIANDAY(first)).cast("INTEGER")
+
+    def seconds(self, instant: Any) -> Any:
+        """Expression: an instant as whole seconds since 1970."""
+        return fn.STRFTIME("%s", instant).cast("INTEGER")
+
+    def joined(self, ids: Any) -> Any:
+        """Expression: the ids of an ordered query, with a space between."""
+        each = ids.alias("each")
+        return Select((each,), (fn.GROUP_CONCAT(each.c.id, " "),))
+
+    def _connect(self) -> sqlite3.Connection:
+        self._connection = connection = super()._connect()  # type: ignore[misc]
+        return connection  # type: ignore[no-any-return]
+
+    @contextmanager
+    def founding(self) -> Iterator[None]:
+        """The file says whose it is before anything is in it."""
+        self.pragma("application_id", APPLICATION_ID)
+        yield
+        # Last, so that the header is in the file itself and not in its -wal.
+        self.pragma("journal_mode", "wal")
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """One process at a time in the folder. The history table is made here, for it is to be STRICT."""
+        with files.folder_locked(self.path.parent, self.wait):
+            self.run(_HISTORY_DDL)
+            yield
+            self.pragma("user_version", SCHEMA)
+            if self.pragma("journal_mode") == "wal":
+                self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def schema(self) -> int:
+        """The schema version in the file."""
+        return int(self.run("PRAGMA user_version")[0][0])
+
+    def history(self) -> list[str]:
+        """The names of the migrations that were applied."""
+        return [name for (name,) in self.run(f"SELECT name FROM {HISTORY} ORDER BY name")]
+
+    def check_ours(self) -> None:
+        """Raises DatabaseUnusable when SQLite ignored a setting that money depends on (it does so in silence).
+
+        Whether the file is ours is read from its header before it is opened.
+        """
+        for name in ("foreign_keys", "synchronous"):
+            if self.pragma(name) != PRAGMAS[name]:
+                raise DatabaseUnusable(f"This SQLite does not honour PRAGMA {name}.")
+
+    def owns(self, path: Path) -> bool:
+        """Whether the path is the database or one of SQLite's files beside it."""
+        return is_file_of(self.path, path)
+
+    def use_large_cache(self) -> None:
+        """Let pages wait in memory instead of going to the disk and back within a transaction."""
+        self.pragma("cache_size", -(_LARGE_CACHE >> 10))
+
+    def written(self) -> Callable[[], int]:
+        """Tells, whenever it is called, how many rows this connection has changed so far."""
+        connection = self._connection
+        return lambda: connection.total_changes
+
+    def last_ids(self) -> dict[str, int]:
+        """The highest id that each table ever gave."""
+        return {str(table): int(last) for table, last in self.run("SELECT name, seq FROM sqlite_sequence")}
+
+    def continue_ids(self, last: Mapping[str, int]) -> None:
+        """Go on giving ids where another database stopped, so that none is given twice."""
+        for table, number in last.items():
+            self.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (number, table))
+            self.run(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT ?, ? WHERE NOT EXISTS "
+                "(SELECT * FROM sqlite_sequence WHERE name = ?)",
+                (table, number, table),
+            )
+
+    @contextmanager
+    def copying(self) -> Iterator[None]:
+        """Without the triggers of the lines, which are made again."""
+        triggers = self.run("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'invoice_line'")
+        for name, _ in triggers:
+            self.run(f'DROP TRIGGER "{name}"')
+        yield
+        for _, ddl in triggers:
+            self.run(ddl)
+
+    def identity(self) -> object:
+        """The file, by whichever name or link."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    def fingerprint(self) -> object:
+        """SQLite's own count of what other connections have committed."""
+        return self.version()
+
+    def facts(self) -> Facts:
+        """SQLite, its version, and the size of the file."""
+        return Facts("sqlite", sqlite3.sqlite_version, self.path.stat().st_size)
+
+    def faults(self) -> Iterator[Fault]:
+        """What SQLite's own checks find."""
+        for (message,) in self.run("PRAGMA integrity_check"):
+            if message != "ok":
+                mend = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
+                yield Fault("integrity", "", message, mend)
+        for table, row, parent, _ in self.run("PRAGMA foreign_key_check"):
+            mend = self.shell(f'DELETE FROM "{table}" WHERE rowid = {row}')
+            yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
+
+    def notes(self) -> Iterator[str]:
+        """A word on the versions that have a rare fault in WAL mode."""
+        first, last = WAL_RESET_BUG
+        if first <= sqlite3.sqlite_version_info <= last and sqlite3.sqlite_version_info not in WAL_RESET_FIXED_TOO:
+            yield (
+                f"SQLite {sqlite3.sqlite_version} has the rare WAL-reset fault of 3.7.0 to 3.51.2; "
+                "take 3.51.3 or later when you can."
+            )
+
+    def shell(self, sql: str) -> str:
+        """A command to paste that runs this statement with SQLite's own shell."""
+        return f"sqlite3 {shell_quoted(self.name)} {shell_quoted(sql)}"
+
+    def only_read(self) -> None:
+        """From here on this connection can't write."""
+        self.pragma("query_only", 1)
+
+    def version(self) -> object:
+        """A number that is another one once others have written."""
+        return self.pragma("data_version")
+
+    def violated(self, error: peewee.IntegrityError) -> str:
+        """A constraint's name (`amount`) or the columns of an index (`user.email_key`)."""
+        return str(error).rsplit("constraint failed:", 1)[-1].strip()
+
+    def translate(self, error: BaseException) -> StreamctlError | None:
+        """Busy, damaged, read-only, a failing disk; None for anything else."""
+        if not isinstance(error, (peewee.PeeweeException, sqlite3.Error)):
+            return None
+        match _name_of(error).removeprefix("SQLITE_").split("_")[0]:
+            case "BUSY" | "LOCKED":
+                return Busy(self.wait)
+            case "READONLY":
+                return ReadOnly(self.name)
+            case "CANTOPEN":
+                return CannotOpen(self.name, "SQLite can't open it or make its -wal file beside it")
+            case "CORRUPT" | "NOTADB":
+                return Damaged(self.name, str(error))
+            case "FULL":
+                return StorageFailed(self.name, "it is full")
+            case "IOERR":
+                return StorageFailed(self.name, "it can't be read or written")
+            case _ if any(sign in str(error) for sign in DAMAGE):
+                return Damaged(self.name, str(error))
+        return None
+
+
+def is_file_of(database: Path, path: Path) -> bool:
+    """Whether the path is the database or one of SQLite's files beside it, by name or by another link to it."""
+    files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    return path in files or (path.exists() and any(file.exists() and path.samefile(file) for file in files))
+
+
+def _name_of(error: BaseException) -> str:
+    """SQLite's own name of an error, such as SQLITE_BUSY_SNAPSHOT; Peewee keeps the driver's error as `orig`."""
+    return getattr(getattr(error, "orig", error), "sqlite_errorname", "")

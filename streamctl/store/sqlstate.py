@@ -1,0 +1,99 @@
+"""What PostgreSQL and its driver say went wrong, as our errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import errors
+
+from streamctl.errors import (
+    BadValue,
+    Busy,
+    CannotOpen,
+    Damaged,
+    NotAllowed,
+    NotOurs,
+    ReadOnly,
+    StorageFailed,
+    StreamctlError,
+    Unreachable,
+)
+from streamctl.store.url import command
+
+PASSWORD = "Give the right one in ~/.pgpass (of mode 0600), in PGPASSWORD or in the URL."  # noqa: S105
+TLS = "Look at sslmode and sslrootcert in the URL."
+# What waiting does not mend, and what does.
+LASTING = {
+    "password": PASSWORD,
+    "authentication": PASSWORD,
+    "pg_hba.conf": "Let this machine in with a line in the server's pg_hba.conf.",
+    "support SSL": TLS,
+    "certificate": TLS,
+    "permission denied": "GRANT CONNECT on the database to the role.",
+    "not permitted": "Let the role in with ALTER ROLE … LOGIN.",
+}
+MISSING = re.compile(r'(role|database) "(.+)" does not exist')
+MAKERS = {"role": "createuser", "database": "createdb"}
+DISK_FULL, IO = "53100", "58"
+TRANSIENT = ("08", "53", "57")  # classes: the connection, resources, the operator's doing
+IDLE_TOO_LONG = "25P03"
+
+
+def translated(
+    error: psycopg.Error, name: str, given: Mapping[str, str], *, wait: float, connected: bool
+) -> StreamctlError | None:
+    """Busy, lost, not reachable, not allowed, damaged; None for anything else."""
+    why = reason(error)
+    if not connected and error.sqlstate is None:
+        return _not_opened(name, given, why)
+    match error:
+        case errors.LockNotAvailable() | errors.DeadlockDetected() | errors.SerializationFailure():
+            return Busy(wait)
+        case errors.ReadOnlySqlTransaction():
+            return ReadOnly(
+                name, "Name the server that is written to, or several with ?target_session_attrs=read-write."
+            )
+        case errors.InsufficientPrivilege():
+            return NotAllowed(name, why)
+        case errors.InvalidSchemaName():
+            return CannotOpen(name, why, "Make the schema that search_path names, with CREATE SCHEMA.")
+        case errors.DuplicateTable() | errors.DuplicateFunction():
+            return NotOurs(name, "a schema with tables of another program")
+        case errors.UndefinedTable() | errors.UndefinedColumn() | errors.DataCorrupted() | errors.IndexCorrupted():
+            return Damaged(name, why, "Restore the last pg_dump, or load the last `db dump` into an empty schema.")
+        case psycopg.OperationalError() | psycopg.InternalError():
+            return _failed(name, error.sqlstate or "", why)
+    return None
+
+
+def reason(error: psycopg.Error) -> str:
+    """The server's or the driver's own words, on one line and without what it was asked."""
+    said = " ".join((error.diag.message_primary or str(error)).split("\n")[0].split())
+    told = said.rpartition("FATAL: ")[2]
+    return told.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".")
+
+
+def _failed(name: str, state: str, why: str) -> StreamctlError | None:
+    """What befell an open connection, or the server behind it."""
+    if state == DISK_FULL or state.startswith(IO):
+        return StorageFailed(name, why)
+    if not state or state.startswith(TRANSIENT) or state == IDLE_TOO_LONG:
+        return Unreachable(name, why, under_way=True)
+    return None
+
+
+def _not_opened(name: str, given: Mapping[str, str], why: str) -> StreamctlError:
+    """Why there is no connection. Before there is one no SQLSTATE is told, only words."""
+    if "invalid " in why or "bad value" in why:
+        return BadValue(f"The URL of the database can't be used: {why}.")
+    missing = MISSING.search(why)
+    if missing:
+        what, its_name = missing.groups()
+        whose = {key: value for key, value in given.items() if what != "role" or key != "user"}
+        return CannotOpen(name, why, f"Make it with: {command(MAKERS[what], whose, its_name)}")
+    for sign, hint in LASTING.items():
+        if sign in why:
+            return CannotOpen(name, why, hint)
+    return Unreachable(name, why)

@@ -1,0 +1,32 @@
+"""Databases of another schema than today's."""
+
+from __future__ import annotations
+
+from program import Program
+
+# What the second migration made, and how each engine says that it is there.
+SECOND = {
+    "sqlite": ("DROP TRIGGER invoice_kept", "PRAGMA user_version = 1"),
+    "postgresql": ("DROP TRIGGER invoice_kept ON invoice", "DROP FUNCTION invoice_kept"),
+}
+LATER = {
+    "sqlite": "PRAGMA user_version = 999",
+    "postgresql": "INSERT INTO schema_migration (name, applied) VALUES ('0999_later', '2031-01-01')",
+}
+
+
+def to_the_first(program: Program) -> None:
+    """Take the database back to the first schema."""
+    for statement in (
+        *SECOND[program.engine],
+        "DROP INDEX invoice_unnumbered",
+        "DROP INDEX invoice_due",
+        "DROP TABLE counter",
+        "DELETE FROM schema_migration WHERE name > '0002'",
+    ):
+        program.sql(statement)
+
+
+def to_a_later(program: Program) -> None:
+    """Make the database one that a newer program has migrated."""
+    program.sql(LATER[program.engine])
