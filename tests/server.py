@@ -159,7 +159,10 @@ def _within_reach(folder: Path, whose: dict[str, Any]) -> Path:
     except PermissionError:
         site = where.parents[2]
         for part in (where.parent, site / f"{PACKAGE}.libs"):
-            shutil.copytree(part, folder / "site" / part.relative_to(site), ignore=shutil.ignore_patterns("*.a"))
+            there = folder / "site" / part.relative_to(site)
+            shutil.copytree(part, there, ignore=shutil.ignore_patterns("include", "*.a"))
+        for path in folder.rglob("*"):
+            os.chown(path, whose["user"], whose["group"])
         return folder / "site" / where.relative_to(site)
     return where
 
