@@ -66,11 +66,12 @@ def play(feed: Feed, group: Group, *, clock: Callable[[], datetime], stop: bool 
     use_large_cache()
     while first := feed.take(min(group.most, AT_ONCE), wait=True):
         playing = _Playing(feed, group, clock, stop, first)
+        alone = group.most > 1  # one event is about one member
         try:
-            receipts = write(playing.all)
+            receipts = write(playing.all, alone=alone)
         except _HalfDoneError:
             playing.guarded = True
-            receipts = write(playing.all)
+            receipts = write(playing.all, alone=alone)
         yield receipts
         if stop and receipts[-1].refused:
             return

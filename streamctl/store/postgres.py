@@ -196,8 +196,12 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         )
 
     def many_are_new(self, table: str) -> None:
-        """Let the planner know; in a transaction nobody else would tell it."""
-        self._connection.execute(f'ANALYZE "{table}"')
+        """Let the planner know; in a transaction nobody else would tell it.
+
+        Never of an empty table: it would be taken for one that stays so, and be read from end to end as it grows.
+        """
+        if self.run(f'SELECT EXISTS (SELECT FROM "{table}")')[0][0]:
+            self.run(f'ANALYZE "{table}"')
 
     @contextmanager
     def founding(self) -> Iterator[None]:

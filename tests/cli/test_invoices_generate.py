@@ -233,8 +233,9 @@ def test_runs_at_the_same_time_bill_everybody_once(program: Program) -> None:
 
 
 def test_a_run_that_is_killed_leaves_all_or_nothing_and_the_next_one_ends_it(program: Program) -> None:
+    count = {"sqlite": 20000, "postgresql": 5000}[program.engine]  # about as long
     program.sql(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
         " INSERT INTO user (email, email_key, created_at)"
         " SELECT 'u' || i || '@x.com', 'u' || i || '@x.com', '2026-01-01T00:00:00Z' FROM n"
     )
@@ -242,18 +243,16 @@ def test_a_run_that_is_killed_leaves_all_or_nothing_and_the_next_one_ends_it(pro
         'INSERT INTO membership ("user", state, credit_limit, fee, start_date, end_date)'
         " SELECT id, 'ACT', 1, 990, '2026-01-01', '2027-01-01' FROM user"
     )
-    if program.engine == "postgresql":
-        program.sql("ANALYZE")  # which the server does by itself, but not at once
     command = [sys.executable, "-m", "streamctl", "invoices", "generate"]
     for delay in (0.15, 0.25, 0.35, 0.55):
         running = subprocess.Popen(command, env=program.environment, stdout=subprocess.DEVNULL)
         time.sleep(delay)
         running.send_signal(signal.SIGKILL)
         running.wait()
-        assert len(fees(program)) in (0, 20000)
+        assert len(fees(program)) in (0, count)
     program.ok("invoices", "generate")
-    assert fees(program) == dict.fromkeys(range(1, 20001), 990)
-    assert program.sql("SELECT count(*), sum(amount) FROM invoice") == [(20000, 20000 * 990)]
+    assert fees(program) == dict.fromkeys(range(1, count + 1), 990)
+    assert program.sql("SELECT count(*), sum(amount) FROM invoice") == [(count, count * 990)]
 
 
 @pytest.mark.parametrize("words", [("--month", "2026-13"), ("--month", ""), ("--prorate=yes",), ("extra",)])
