@@ -15,7 +15,7 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import BadValue, MonthNotOver, NumberTaken
 from streamctl.store.database import current, rows, transactional, use_large_cache, violated
 from streamctl.store.expressions import days_between, earlier, later, numbered
-from streamctl.store.models import Counter, Invoice, InvoiceLine, Membership
+from streamctl.store.models import Counter, Fee, Invoice, InvoiceLine, Membership
 from streamctl.store.records import IS_OPEN
 
 Empty = Literal["void", "keep"]
@@ -33,10 +33,14 @@ def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, r
     """
     use_large_cache()
     billed = Month.of(month)
-    judged = _judged(billed, prorate=prorate, reissue=reissue)
-    found = {standing: (count, total) for standing, count, total in rows(_counted(judged))}
-    _make_invoices(judged, billed, terms.today(at))
-    _add_fees(judged, billed, reissue=reissue)
+    # Judged once, and before the tables grow that decide it.
+    Fee.create_table(safe=False)
+    _fill(Fee, _judged(billed, prorate=prorate, reissue=reissue))
+    counted = Fee.select(Fee.standing, fn.COUNT(Fee.member), _sum(Fee.amount)).group_by(Fee.standing)
+    found = {standing: (count, total) for standing, count, total in rows(counted)}
+    _make_invoices(billed, terms.today(at))
+    _add_lines(billed)
+    Fee.drop_table(safe=False)
     created, total = found.pop(DUE, (0, 0))
     existing, _ = found.pop(EXISTING, (0, 0))
     skipped = {standing: count for standing, (count, _) in sorted(found.items())}
@@ -71,8 +75,8 @@ def issue(terms: Terms, *, at: datetime, month: str, empty: Empty = "void", forc
     return Record(ISSUED, (month, issued, count, voided, kept, first, last, total))
 
 
-def _judged(month: Month, *, prorate: bool, reissue: bool) -> Any:
-    """The memberships that are active in the month: member, standing, and what is to be charged, as a subquery."""
+def _judged(month: Month, *, prorate: bool, reissue: bool) -> tuple[dict[Any, Any], Any]:
+    """The memberships that are active in the month as rows of `Fee`."""
     first, after = month.first.isoformat(), month.after.isoformat()
     # A cancelled membership ends on the day it was cancelled. Of one taken over from elsewhere that day may be
     # unknown: nobody is charged on a guess.
@@ -86,11 +90,20 @@ def _judged(month: Month, *, prorate: bool, reissue: bool) -> Any:
     if prorate:
         days = days_between(later(Membership.start_date, first), earlier(until, after))
         amount = (Membership.fee * days * 2 + month.days) / (2 * month.days)
-    return Membership.select(
-        Membership.user.alias("member"),
-        Case(None, standings, DUE).alias("standing"),
-        amount.alias("amount"),
-    ).where(dated & active)
+    open_one = Invoice.select(Invoice.id).where(
+        (Invoice.user == Membership.user) & (Invoice.month == month.name) & IS_OPEN
+    )
+    before, behind = billing.fee_key(month.name)
+    key = Value(before).concat(Membership.user.cast("TEXT")).concat(behind)
+    values = {
+        Fee.member: Membership.user,
+        Fee.standing: Case(None, standings, DUE),
+        Fee.amount: amount,
+        Fee.invoice: open_one,
+        Fee.key: key,
+        Fee.key_is_taken: fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.key == key)),
+    }
+    return values, Membership.select(*values.values()).where(dated & active)
 
 
 def _fee_on(month: Month, condition: Any) -> Any:
@@ -104,55 +117,44 @@ def _fee_on(month: Month, condition: Any) -> Any:
     return fn.EXISTS(fees)
 
 
-def _counted(judged: Any) -> Any:
-    """For each standing how many members have it, and what they are to be charged together."""
-    columns = (judged.c.standing, fn.COUNT(judged.c.member), _sum(judged.c.amount))
-    return judged.select_from(*columns).group_by(judged.c.standing)
-
-
 def _sum(amounts: Any) -> Any:
     """The sum of minor units; 0 of none."""
     return fn.COALESCE(fn.SUM(amounts), 0).cast("BIGINT")
 
 
-def _make_invoices(judged: Any, month: Month, today: date) -> None:
+def _make_invoices(month: Month, today: date) -> None:
     """Open invoices for the members who are due and have none."""
-    there = Invoice.select(SQL("1")).where((Invoice.user == judged.c.member) & (Invoice.month == month.name) & IS_OPEN)
     values = {
-        Invoice.user: judged.c.member,
+        Invoice.user: Fee.member,
         Invoice.date: Value(month.nearest(today).isoformat()),
         Invoice.month: Value(month.name),
         Invoice.description: Value(invoices.description(month.name)),
         Invoice.status: Value(invoices.OUTSTANDING),
         Invoice.amount: Value(0),
     }
-    due = judged.select_from(*values.values()).where((judged.c.standing == DUE) & ~fn.EXISTS(there))
-    _insert(Invoice, values, due.order_by(judged.c.member))
-    current().many_are_new("invoice")
+    _fill(Invoice, (values, Fee.select(*values.values()).where((Fee.standing == DUE) & Fee.invoice.is_null())))
 
 
-def _add_fees(judged: Any, month: Month, *, reissue: bool) -> None:
+def _add_lines(month: Month) -> None:
     """The line of each member who is due. Its key makes it the only one of that member and month."""
-    before, after = billing.fee_key(month.name)
-    key: Any = Value(before).concat(judged.c.member.cast("TEXT")).concat(after)
-    if reissue:  # the key may be that of a fee that was voided
-        taken = fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.key == key))
-        key = Case(None, [(taken, key.concat(":").concat(Invoice.id.cast("TEXT")))], key)
+    billed_again = Fee.key.concat(":").concat(Invoice.id.cast("TEXT"))  # after a fee that was voided
     values = {
         InvoiceLine.invoice: Invoice.id,
-        InvoiceLine.amount: judged.c.amount,
+        InvoiceLine.amount: Fee.amount,
         InvoiceLine.description: Value(billing.fee_text(month.name)),
         InvoiceLine.kind: Value(invoices.FEE),
-        InvoiceLine.key: key,
+        InvoiceLine.key: Case(None, [(Fee.key_is_taken, billed_again)], Fee.key),
     }
-    of_member = (Invoice.user == judged.c.member) & (Invoice.month == month.name) & IS_OPEN
-    due = judged.select_from(*values.values()).join(Invoice, on=of_member).where(judged.c.standing == DUE)
-    _insert(InvoiceLine, values, due.order_by(judged.c.member))
+    of_member = (Invoice.user == Fee.member) & (Invoice.month == month.name) & IS_OPEN
+    _fill(InvoiceLine, (values, Fee.select(*values.values()).join(Invoice, on=of_member).where(Fee.standing == DUE)))
 
 
-def _insert(model: Any, values: dict[Any, Any], query: Any) -> None:
-    """Insert the query's rows; one that somebody else has inserted meanwhile is left to them."""
-    model.insert_from(query, list(values)).on_conflict(action="nothing").as_rowcount().execute()
+def _fill(model: Any, source: tuple[dict[Any, Any], Any]) -> None:
+    """Insert the rows of a query over fees or memberships, whose values are these, in the order of the members."""
+    values, query = source
+    ordered = query.order_by(Membership.user if model is Fee else Fee.member)
+    model.insert_from(ordered, list(values)).as_rowcount().execute()
+    current().many_are_new(model._meta.table_name)
 
 
 def _number(terms: Terms, candidates: Any) -> tuple[str | None, str | None, int]:

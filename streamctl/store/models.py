@@ -5,6 +5,7 @@ from __future__ import annotations
 from peewee import (
     BigAutoField,
     BigIntegerField,
+    BooleanField,
     DatabaseProxy,
     ForeignKeyField,
     IntegerField,
@@ -119,6 +120,20 @@ class Counter(Entity):
 
     name = TextField(primary_key=True)
     value = BigIntegerField()
+
+
+class Fee(Entity):
+    """What one run of `invoices generate` makes of a membership; the table is gone when it ends."""
+
+    member = BigIntegerField(primary_key=True)
+    standing = TextField()
+    amount = BigIntegerField()
+    invoice = BigIntegerField(null=True)  # the open one of the month
+    key = TextField()
+    key_is_taken = BooleanField()
+
+    class Meta:
+        temporary = True
 
 
 ENTITIES = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)

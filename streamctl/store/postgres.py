@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from itertools import islice
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import peewee
 import psycopg
 from peewee import Cast, Select, fn
 from playhouse.postgres_ext import Psycopg3Database
-from psycopg import errors, sql
+from psycopg import errors
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quoted
-from streamctl.store import sqlstate, url
-from streamctl.store.engine import HISTORY, Facts, Fault, RowRefused, Store
+from streamctl.store import copy, sqlstate, url
+from streamctl.store.engine import HISTORY, Facts, Fault, Store
 
 LOCK = 0x53_54_43_4C  # "STCL", the first half of our advisory locks; the second is the schema's
-AT_ONCE = 2000  # rows fetched or sent in one go
+AT_ONCE = 2000  # rows fetched in one go
 # A network that went silent is noticed within a minute.
 ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 # The schema is the one that has our tables, whatever schemas the role has beside it: the locks are named by it.
@@ -35,6 +34,8 @@ READ_COMMITTED = (
     "SELECT set_config('default_transaction_isolation', 'read committed', false)"
     " WHERE current_setting('crdb_version', true) IS NULL"
 )
+# Or the statement of a killed command runs on to its end, and with it the lock of all writers.
+NOTICE_WHEN_GONE = "SET client_connection_check_interval = '1s'"
 RUNS, RUNS_OF_KEY = 20, 3  # of a write that others came in between of
 TABLES = "pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
 
@@ -83,6 +84,8 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         }
         settings = (f"SET {name} = '{value}'" for name, value in session.items())
         connection.execute("; ".join([*settings, READ_COMMITTED, OUR_SCHEMA]))
+        with suppress(psycopg.Error):  # of a server that can't, or is not PostgreSQL itself
+            connection.execute(NOTICE_WHEN_GONE)
         connection.adapters.register_loader("date", TextLoader)
         connection.adapters.register_loader("timestamptz", _Instant)
         return connection
@@ -146,21 +149,8 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         return int(number)
 
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Insert many rows of stored values by COPY, so many at once; how many. Raises RowRefused."""
-        names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
-        count, coming = 0, iter(rows)
-        while kept := list(islice(coming, AT_ONCE)):
-            sent = 0
-            try:
-                with self._connection.cursor() as cursor, cursor.copy(command) as copy:
-                    for row in kept:
-                        sent += 1
-                        copy.write_row(row)
-            except (psycopg.IntegrityError, psycopg.DataError) as error:
-                raise RowRefused(_refused(error, columns, kept[:sent]), _rule(error)) from None
-            count += sent
-        return count
+        """Insert many rows of stored values by COPY; how many. Raises RowRefused."""
+        return copy.copied(self._connection, table, columns, rows)
 
     def stream(self, query: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query as they come, from a cursor on the server."""
@@ -184,16 +174,8 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def joined(self, ids: Any) -> Any:
         """Expression: the ids of an ordered query, with a space between."""
         each = ids.alias("each")
-        number = each.c.id
-        return Select(
-            (each,),
-            (
-                fn.STRING_AGG(
-                    number.cast("TEXT"),
-                    " ",
-                ).order_by(number),
-            ),
-        )
+        text = each.c.id.cast("TEXT")
+        return Select((each,), (fn.STRING_AGG(text, " ").order_by(each.c.id),))
 
     def many_are_new(self, table: str) -> None:
         """Let the planner know; in a transaction nobody else would tell it.
@@ -312,7 +294,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     def violated(self, error: peewee.IntegrityError) -> str:
         """A constraint's name (`amount`) or the columns of an index (`user.email_key`)."""
-        return _rule(getattr(error, "orig", None))
+        return sqlstate.rule(getattr(error, "orig", None))
 
     def translate(self, error: BaseException) -> StreamctlError | None:
         """Busy, lost, not reachable, not allowed, damaged; None for anything else."""
@@ -320,27 +302,3 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         if not isinstance(original, psycopg.Error):
             return None
         return sqlstate.translated(original, self.name, self._given, wait=self.wait, connected=not self.is_closed())
-
-
-def _rule(error: Any) -> str:
-    """The constraint that an error is about, named as SQLite names it: a unique index by its columns."""
-    if not isinstance(error, psycopg.Error):
-        return ""
-    diag = error.diag
-    if isinstance(error, errors.UniqueViolation) and diag.message_detail:
-        columns = diag.message_detail.partition("(")[2].partition(")=")[0].replace('"', "").split(", ")
-        return ", ".join(f"{diag.table_name}.{column}" for column in columns)
-    return diag.constraint_name or diag.column_name or sqlstate.reason(error)
-
-
-def _refused(error: psycopg.Error, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """The row that an error of COPY is about: by its line, or by the key that it says is not there."""
-    where = (error.diag.context or "").partition("line ")[2]
-    digits = where[: len(where) - len(where.lstrip("0123456789"))]
-    if digits:
-        return rows[int(digits) - 1]
-    column, _, value = (error.diag.message_detail or "").partition("(")[2].partition(")=(")
-    if column in columns:
-        place, wanted = columns.index(column), value.partition(")")[0]
-        return next((row for row in rows if str(row[place]) == wanted), rows[-1])
-    return rows[-1]

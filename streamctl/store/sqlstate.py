@@ -97,3 +97,14 @@ def _not_opened(name: str, given: Mapping[str, str], why: str) -> StreamctlError
         if sign in why:
             return CannotOpen(name, why, hint)
     return Unreachable(name, why)
+
+
+def rule(error: BaseException | None) -> str:
+    """The constraint that an error is about, named as SQLite names it: a unique index by its columns."""
+    if not isinstance(error, psycopg.Error):
+        return ""
+    diag = error.diag
+    if isinstance(error, errors.UniqueViolation) and diag.message_detail:
+        columns = diag.message_detail.partition("(")[2].partition(")=")[0].replace('"', "").split(", ")
+        return ", ".join(f"{diag.table_name}.{column}" for column in columns)
+    return diag.constraint_name or diag.column_name or reason(error)

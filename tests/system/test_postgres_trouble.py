@@ -207,6 +207,23 @@ def test_a_lock_that_somebody_holds_is_waited_for_as_long_as_asked(member: Progr
     assert member.ok("invoices", "list") == []
 
 
+def test_a_killed_commands_lock_goes_with_it_though_its_statement_was_long(member: Program) -> None:
+    """Fails when the server is left to end the statement first, which holds everybody up."""
+    member.sql(
+        "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " IF NEW.description = 'slow' THEN PERFORM pg_sleep(15); END IF; RETURN NEW; END$$"
+    )
+    member.sql("CREATE TRIGGER planted BEFORE INSERT ON invoice FOR EACH ROW EXECUTE FUNCTION planted()")
+    with process(member, "invoices", "create", 1, "--description", "slow") as running:
+        awaited(member, "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        running.kill()
+        running.wait()
+        start = time.monotonic()
+        member.ok("--timeout", 10, "invoices", "create", 1)
+        assert time.monotonic() - start < 8
+    assert [invoice["description"] for invoice in member.ok("invoices", "list")] == ["Invoice for 2026-11"]
+
+
 def test_an_interrupt_while_waiting_stops_and_nothing_is_done(member: Program) -> None:
     with Shell(member.db) as holder, process(member, "stream", "checkin", 1) as running:
         holder.execute("BEGIN")
