@@ -16,10 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import server
+from shell import Shell
 
 MEMBERS = 400
 EVENTS = 8000
 WRITERS = 8
+FEW_AND_MANY = (10_000, 80_000)
 PROGRAM = str(Path(sys.executable).with_name("streamctl"))
 
 
@@ -76,8 +78,29 @@ def measure(place: str, folder: Path) -> tuple[float, float, float]:
     return grouped, single, one_command(environment)
 
 
+def billed(members: int, folder: Path) -> float:
+    """Seconds that `invoices generate` takes on a server that has seen these members and nothing else."""
+    with server.schema() as url:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "STREAMCTL_DB": url}
+        environment["STREAMCTL_AS_OF"] = "2026-11-22"
+        subprocess.run([PROGRAM, "-q", "db", "init", "--timezone", "UTC"], env=environment, check=True)
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {members})"
+        with Shell(url) as shell:
+            shell.execute(
+                f"{numbers} INSERT INTO user (email, email_key, created_at)"
+                " SELECT 'u' || i || '@x.com', 'u' || i || '@x.com', '2026-01-01T00:00:00Z' FROM n"
+            )
+            shell.execute(
+                'INSERT INTO membership ("user", state, credit_limit, fee, start_date, end_date)'
+                " SELECT id, 'ACT', 1, 990, '2026-01-01', '2027-01-01' FROM user"
+            )
+        start = time.perf_counter()
+        subprocess.run([PROGRAM, "-q", "invoices", "generate"], env=environment, check=True)
+        return time.perf_counter() - start
+
+
 def main() -> int:
-    """Measure and print both."""
+    """Measure and print both; 1 when billing on the server grows faster than its members."""
     durable = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
     server.OPTIONS.update(durable)
     with tempfile.TemporaryDirectory() as name, server.schema() as url:
@@ -88,7 +111,13 @@ def main() -> int:
                 f"{engine:<10}  {grouped:6.0f} check-ins/s of one process in groups of 1000, {single:6.0f} check-ins/s "
                 f"of {WRITERS} processes one by one, {1000 * command:4.0f} ms for a check-in as a command"
             )
-    return 0
+        few, many = (min(billed(count, folder) for _ in range(2)) for count in FEW_AND_MANY)
+    times = FEW_AND_MANY[1] // FEW_AND_MANY[0]
+    print(
+        f"PostgreSQL  invoices generate for {times} times the members ({FEW_AND_MANY[1]}, no statistics before): "
+        f"{many / few:.1f} times the seconds (wanted: at most {2 * times})"
+    )
+    return int(many / few > 2 * times)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,9 +16,13 @@ from program import Program
 from shell import Shell, locked
 from streams import process
 
+from streamctl.services import billing, members
+from streamctl.store.database import Store
+
 IN_PROCESS = True  # where a process of its own matters, the test starts one
 
 MONTH = "2026-11"
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEYS = ["month", "members", "created", "existing", "skipped", "total"]
 
 
@@ -143,6 +148,12 @@ def test_prorated_fees_are_the_active_days_share_half_up(program: Program, month
     assert summary["created"] == len(expected)
     assert round(summary["total"] * 100) == sum(expected.values())
     assert program("db", "check").status == 0
+
+
+def test_a_program_of_ours_may_bill_many_months_on_one_connection(store: Store) -> None:
+    members.add("bob@example.com", at=AT, fee=Decimal("9.90"), months=3)
+    created = [billing.generate(at=AT, month=month).value("created") for month in ("2026-11", "2026-12", "2026-11")]
+    assert created == [1, 1, 0]
 
 
 def test_a_rehearsal_answers_what_the_real_run_will_to_the_unit(program: Program) -> None:

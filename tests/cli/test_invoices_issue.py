@@ -81,6 +81,7 @@ def test_what_is_issued_is_frozen_and_never_deleted(month: Program) -> None:
     month.ok("invoices", "reopen", 2)
     kept = month.refused("invoices", "delete", 2, "--yes")
     assert "kept for ever" in kept["hint"], "a number that was given must not go missing"
+    assert month.refused("members", "delete", 2, "--force", "--yes")["code"] == "in_use", "nor with its member"
 
 
 def test_the_database_itself_keeps_what_has_a_number(month: Program) -> None:
