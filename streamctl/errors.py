@@ -28,8 +28,10 @@ def listed(values: Iterable[object], most: int = 10) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 invoice`, `2 invoices`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """`1 invoice`, `2 invoices`, `2 entries`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun.removesuffix('y')}ies" if noun.endswith("ry") else f"{number} {noun}s"
 
 
 class StreamctlError(Exception):
@@ -359,6 +361,15 @@ class HasMembership(Refused):
 
 class SettingFixed(Refused):
     code = "setting_fixed"
+
+
+class CannotUndo(Refused):
+    """An entry of the log that can't be reversed (any more), and why."""
+
+    code = "cannot_undo"
+
+    def __init__(self, entry: int, why: str, hint: str = "", **details: Any) -> None:
+        super().__init__(f"Entry {entry} can't be undone: {why}.", hint, entry=entry, **details)
 
 
 class NotEmpty(Refused):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streamctl.domain.calendar import start_of
+from streamctl.domain.text import stored
 from streamctl.errors import ExtraMissing, UsageError
 
 DATABASE_NAME = "streamctl.db"
@@ -21,6 +22,7 @@ class Settings(NamedTuple):
 
     db: str | None = None
     as_of: datetime | date | None = None
+    actor: str | None = None
     timeout: float = WAIT
     quiet: bool = False
     debug: bool = False
@@ -39,10 +41,32 @@ class Settings(NamedTuple):
     def now(self, zone: ZoneInfo) -> datetime:
         """The moment this command happens at, to the second: `as_of`, or the clock. Read once a command."""
         if self.as_of is None:
-            return datetime.now(UTC).replace(microsecond=0)
+            return real_now()
         if isinstance(self.as_of, datetime):
             return self.as_of
         return start_of(self.as_of, zone)
+
+    def who(self) -> str:
+        """The name that the journal knows this person by: `--actor`, STREAMCTL_ACTOR, or the login name."""
+        return stored(login() if self.actor is None else self.actor, "actor")
+
+
+def real_now() -> datetime:
+    """The clock, to the second, whatever the business clock says."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def login() -> str:
+    """The login name; behind `sudo` that of the person who typed it."""
+    import pwd
+
+    user = os.getuid()
+    if user == 0 and (person := os.environ.get("SUDO_USER")):
+        return person
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container's user may have none
+        return str(user)
 
 
 def place_of(written: str, option: str) -> Path | str:

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from author import AUTHOR
 from inside import Inside
 from places import ENGINES, empty, keep, nowhere, put
 from program import NOW, ROOT, Answer, Program
@@ -84,4 +85,5 @@ def member(program: Program) -> Program:
 def store(program: Program) -> Iterator[Store]:
     """The empty database opened in this process, for services and views called directly."""
     with opened(program.db) as found:
+        found.author = AUTHOR
         yield found

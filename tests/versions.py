@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from program import Program
 
-# What the second migration made, and how each engine says that it is there.
+# What later migrations made, and how each engine says that it is there.
 SECOND = {
     "sqlite": ("DROP TRIGGER invoice_kept", "PRAGMA user_version = 1"),
     "postgresql": ("DROP TRIGGER invoice_kept ON invoice", "DROP FUNCTION invoice_kept"),
+}
+THIRD = {
+    "sqlite": (),
+    "postgresql": ("DROP FUNCTION journal_kept",),
 }
 LATER = {
     "sqlite": "PRAGMA user_version = 999",
@@ -18,6 +22,8 @@ LATER = {
 def to_the_first(program: Program) -> None:
     """Take the database back to the first schema."""
     for statement in (
+        *(f"DROP TABLE {table}" for table in ("journal_person", "journal_row", "journal")),
+        *THIRD[program.engine],
         *SECOND[program.engine],
         "DROP INDEX invoice_unnumbered",
         "DROP INDEX invoice_due",

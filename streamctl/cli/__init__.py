@@ -11,10 +11,10 @@ from typer.core import TyperGroup
 from streamctl import __version__
 from streamctl.cli.command import CONTEXT, Commands
 from streamctl.cli.options import reading, seconds
-from streamctl.domain import calendar
-from streamctl.settings import WAIT, Settings
+from streamctl.domain import calendar, text
+from streamctl.settings import WAIT, Settings, login
 
-GROUPS = ("members", "invoices", "lines", "stream", "report", "db")
+GROUPS = ("members", "invoices", "lines", "stream", "report", "log", "db")
 
 AsOf = Annotated[
     datetime | None,
@@ -25,6 +25,10 @@ AsOf = Annotated[
         **reading(calendar.typed_moment, "WHEN"),
     ),
 ]
+
+
+def _actor(value: str) -> str:
+    return text.stored(value.strip(), "actor") or login()
 
 
 class Root(TyperGroup):
@@ -65,6 +69,16 @@ def root(
         typer.Option("--db", help="The database file.", envvar="STREAMCTL_DB", metavar="PATH", show_default=False),
     ] = None,
     as_of: AsOf = None,
+    actor: Annotated[
+        str | None,
+        typer.Option(
+            "--actor",
+            help="Who does it, for the log; the login name unless said.",
+            envvar="STREAMCTL_ACTOR",
+            show_default=False,
+            **reading(_actor, "NAME"),
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait for a busy database.", **reading(seconds, "S"))
     ] = WAIT,
@@ -75,4 +89,4 @@ def root(
     ] = False,
 ) -> None:
     """Administer a streaming service: its members, their credits and streams, and what they owe."""
-    context.obj = Settings(db=db, as_of=as_of, timeout=timeout, quiet=quiet, debug=debug)
+    context.obj = Settings(db=db, as_of=as_of, actor=actor, timeout=timeout, quiet=quiet, debug=debug)

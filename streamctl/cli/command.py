@@ -19,7 +19,7 @@ from streamctl.cli.options import number, reading
 from streamctl.domain.records import Answer, Document, Listing
 from streamctl.errors import BadValue, listed, quoted
 from streamctl.output import Format
-from streamctl.settings import Settings, default_format
+from streamctl.settings import Settings, default_format, real_now
 
 if TYPE_CHECKING:
     from streamctl.domain.documents import Papers
@@ -146,7 +146,7 @@ class Group:
 
     def checks(self, name: str) -> Callable[[Body], Body]:
         """A command that reads a database of any schema version."""
-        return self._command(name, _output_options, runner=partial(run, any_schema=True))
+        return self._command(name, _output_options, runner=partial(run, f"{self.name} {name}", any_schema=True))
 
     def founds(self, name: str) -> Callable[[Body], Body]:
         """A command on the database file itself; its function takes the settings, and opens what it needs."""
@@ -155,8 +155,10 @@ class Group:
     def _command(
         self, name: str, *shared: Callable[..., None], runner: Callable[..., None] | None = None
     ) -> Callable[[F], F]:
+        running = runner or partial(run, f"{self.name} {name}")
+
         def decorate(function: F) -> F:
-            self.commands.later(name, lambda: _built(_wrapped(function, shared, runner or run), name))
+            self.commands.later(name, lambda: _built(_wrapped(function, shared, running), name))
             return function
 
         return decorate
@@ -189,20 +191,28 @@ def _wrapped(
 
 
 def run(
-    function: Body, settings: Settings, given: dict[str, Any], options: dict[str, Any], *, any_schema: bool = False
+    command: str,
+    function: Body,
+    settings: Settings,
+    given: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    any_schema: bool = False,
 ) -> None:
-    """Open the database, call the function at a desk, show its answer."""
+    """Open the database, call the function at a desk, show its answer. `command` is its name, for the journal."""
     place = settings.place()  # before the store is imported: it says which driver that will need
     from streamctl.output.writer import sink
-    from streamctl.store.database import opened, terms
+    from streamctl.store.database import Author, opened, terms
 
     dry_run = options.get("dry_run", False)
     with opened(place, wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
         format = chosen_format(options.get("format"), options.get("output"))
         with sink(options.get("output"), store.owns, lambda: store.changed) as target:
             now = terms()
+            at = settings.now(now.zone)
+            store.author = Author(settings.who(), command, real_now, None if settings.as_of is None else at)
             brief = format == "table" or (format is None and target.terminal)
-            desk = Desk(settings, now, settings.now(now.zone), dry_run, format, brief)
+            desk = Desk(settings, now, at, dry_run, format, brief)
             if "columns" in options:
                 given["window"] = desk.window(options["columns"], options["sort"], options["limit"])
             answer = function(desk, **given)

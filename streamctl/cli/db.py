@@ -168,6 +168,7 @@ NOUNS = {
     "lines": "line",
     "streams": "stream",
     "requests": "request",
+    "entries": "log entry",
     "adjusted": "adjusted invoice",
     "zero_credits": "creditless membership",
     "lifted": "lifted limit",

@@ -120,11 +120,15 @@ def list_(
 
 
 @group.shows("show")
-def show(desk: Desk, invoice: InvoiceId) -> Answer:
+def show(
+    desk: Desk,
+    invoice: InvoiceId,
+    history: Annotated[bool, typer.Option("--history", help="And what was done to it, when and by whom.")] = False,
+) -> Answer:
     """Show one invoice with its lines."""
     from streamctl.views import invoices
 
-    return invoices.invoice(invoice, at=desk.at)
+    return invoices.invoice(invoice, at=desk.at, history=history)
 
 
 @group.changes("update")

@@ -12,13 +12,13 @@ from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
 
-Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "hours"]
+Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "raw", "any", "hours"]
 
 
 class Column(NamedTuple):
     """A column: its key in JSON and CSV, and how its values are shown.
 
-    Money is minor units, instants are UTC, hours are seconds.
+    Money is minor units, instants are UTC, hours are seconds; raw is JSON as text, and any a pair of kind and value.
     """
 
     name: str
@@ -157,6 +157,30 @@ STREAM = (
     Column("checkout_line", "id", extra=True),
 )
 
+ENTRY = (
+    Column("id", "id"),
+    Column("at", "instant"),
+    Column("as_of", "instant", brief=False),
+    Column("actor"),
+    Column("command"),
+    Column("member", "id"),
+    Column("invoice", "id"),
+    Column("count", "int"),
+    Column("sum", "money"),
+    Column("undoes", "id", brief=False),
+    Column("undone_by", "id", brief=False),
+    Column("selection", "raw", extra=True),
+)
+CHANGE = (
+    Column("table"),
+    Column("row", "any"),
+    Column("last", "id"),
+    Column("column"),
+    Column("before", "any"),
+    Column("after", "any"),
+)
+HISTORY = tuple(column for column in ENTRY if column.name not in ("member", "invoice", "selection"))
+
 RECEIPT = (
     Column("invoice_id", "id"),
     Column("invoice_line_id", "id"),
@@ -223,6 +247,6 @@ USAGE = (
     Column("at_limit", "int"),
 )
 
-NESTED = {"invoice_lines": LINE_IN_INVOICE, "holders": HOLDER}
+NESTED = {"invoice_lines": LINE_IN_INVOICE, "holders": HOLDER, "changes": CHANGE, "history": HISTORY}
 
-ENTITIES = {"member": MEMBER, "invoice": INVOICE, "line": LINE, "stream": STREAM}
+ENTITIES = {"member": MEMBER, "invoice": INVOICE, "line": LINE, "stream": STREAM, "entry": ENTRY}

@@ -27,6 +27,8 @@ def text(value: str) -> str:
 
 def value(stored: Any, kind: Kind, currency: str) -> str:
     """A stored value as JSON, by the kind of its column."""
+    if kind == "any" and stored is not None:
+        kind, stored = stored
     if stored is None:
         return "null"
     match kind:
@@ -42,6 +44,8 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
             return f"[{', '.join(stored.split())}]"
         case "json":
             return anything(stored)
+        case "raw":
+            return escaped(stored, _escaped)
         case _:
             return text(plain(stored, kind, currency))
 

@@ -28,23 +28,23 @@ def print_listing(listing: Listing, currency: str, file: IO[str]) -> None:
 
 
 def print_record(record: Record, currency: str, file: IO[str]) -> None:
-    """One thing, a field a line; its lines, if it has any, as a table below."""
+    """One thing, a field a line; its lines and its history, if it has any, as tables below."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    below = None
+    below = []
     for column, value in zip(record.columns, record.row, strict=True):
         if column.kind == "rows":
             nested = NESTED[column.name]
             kept = [position for position, c in enumerate(nested) if c.brief]
             rows = [tuple(row[position] for position in kept) for row in value]
-            below = Listing(tuple(nested[position] for position in kept), rows) if value else None
+            below += [Listing(tuple(nested[position] for position in kept), rows)] if value else []
         else:
             table.add_row(column.name, Text(safe(spoken(value, column.kind, currency))))
     _print(table, file)
-    if below:
+    for listing in below:
         file.write("\n")
-        _print(_grid(below, currency), file)
+        _print(_grid(listing, currency), file)
 
 
 def _grid(listing: Listing, currency: str) -> Table:

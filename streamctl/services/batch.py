@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from peewee import fn
+
 from streamctl.domain.events import Event, Group
 from streamctl.domain.records import Record
 from streamctl.domain.terms import Terms
@@ -14,7 +16,8 @@ from streamctl.errors import KeyConflict, NotFound, StreamctlError, quoted
 from streamctl.services import leases, streaming
 from streamctl.services.requests import any_refused, refused_before, remember_refusal
 from streamctl.store import streams
-from streamctl.store.database import changes, savepoint, use_large_cache, write
+from streamctl.store.database import changes, journal, savepoint, use_large_cache, write
+from streamctl.store.models import InvoiceLine
 
 REMEMBERED = ("checkin", "checkout", "takeover")
 AT_ONCE = 100  # lines: read and played one by one, each would drive the other out of the processor's caches
@@ -95,6 +98,13 @@ class _Playing:
 
     def all(self, terms: Terms) -> list[Receipt]:
         """Play what has been taken, then take and play what is there, up to the group's size."""
+        journal().coarse = self._group.most > 1
+        receipts = self._played(terms)
+        if journal().coarse:
+            _tell_journal(receipts)
+        return receipts
+
+    def _played(self, terms: Terms) -> list[Receipt]:
         receipts: list[Receipt] = []
         self._changes = changes()
         self._refused_before = any_refused()
@@ -137,6 +147,16 @@ class _Playing:
                 remember_refusal(event, at, refused)
                 self._refused_before = True
             return Receipt(line.number, event.action, refused)
+
+
+def _tell_journal(receipts: list[Receipt]) -> None:
+    """Which lines of the input it was, how many of them came to something, and what that charged."""
+    charged = journal().noted(InvoiceLine)  # one each
+    if not charged:
+        return
+    total = InvoiceLine.select(fn.SUM(InvoiceLine.amount)).where(InvoiceLine.id.between(charged[0], charged[-1]))
+    lines = {"from_line": receipts[0].number, "to_line": receipts[-1].number}
+    journal().told(count=len(charged), sum=int(total.scalar()), selection=lines)
 
 
 def _do(terms: Terms, event: Event, at: datetime) -> Record:

@@ -13,11 +13,12 @@ from streamctl.domain.calendar import in_range
 from streamctl.domain.records import GENERATED, ISSUED, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import BadValue, MonthNotOver, NumberTaken
-from streamctl.store.database import current, rows, transactional, use_large_cache, violated
-from streamctl.store.expressions import days_between, earlier, later, numbered
+from streamctl.store.database import current, journal, rows, transactional, use_large_cache, violated
+from streamctl.store.expressions import days_between, earlier, later, numbered, stretches
 from streamctl.store.models import Counter, Fee, Invoice, InvoiceLine, Membership
 from streamctl.store.records import IS_OPEN
 
+UNNUMBERED = Invoice.number.is_null()
 Empty = Literal["void", "keep"]
 NUMBERS = "invoice_number"
 EXISTING, NO_FEE, VOIDED, DUE = "existing", "no_fee", "voided", "due"
@@ -32,17 +33,20 @@ def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, r
     the minor unit.
     """
     use_large_cache()
+    journal().coarse = True
     billed = Month.of(month)
     # Judged once, and before the tables grow that decide it.
     Fee.create_table(safe=False)
     _fill(Fee, _judged(billed, prorate=prorate, reissue=reissue))
     counted = Fee.select(Fee.standing, fn.COUNT(Fee.member), _sum(Fee.amount)).group_by(Fee.standing)
     found = {standing: (count, total) for standing, count, total in rows(counted)}
-    _make_invoices(billed, terms.today(at))
-    _add_lines(billed)
+    with journal().adding(Invoice, InvoiceLine):
+        _make_invoices(billed, terms.today(at))
+        _add_lines(billed)
     Fee.drop_table(safe=False)
     created, total = found.pop(DUE, (0, 0))
     existing, _ = found.pop(EXISTING, (0, 0))
+    journal().told(count=created, sum=total, selection={"month": month, "prorate": prorate, "reissue": reissue})
     skipped = {standing: count for standing, (count, _) in sorted(found.items())}
     members = created + existing + sum(skipped.values())
     return Record(GENERATED, (month, members, created, existing, skipped, total))
@@ -61,17 +65,23 @@ def issue(terms: Terms, *, at: datetime, month: str, empty: Empty = "void", forc
     use_large_cache()
     candidates = (Invoice.month <= month) & (Invoice.status != invoices.VOID)
     is_empty = IS_OPEN & ~fn.EXISTS(InvoiceLine.select(SQL("1")).where(InvoiceLine.invoice == Invoice.id))
+    journal().coarse = True
     voided = kept = 0
+    if empty == "keep":
+        kept = Invoice.select().where(candidates & is_empty).count()
+        candidates &= ~is_empty
+    touched = 0
+    for first_id, last_id in rows(stretches(Invoice.select(Invoice.id).where(candidates & (IS_OPEN | UNNUMBERED)))):
+        journal().all_of(Invoice, first_id, last_id)
+        touched += last_id - first_id + 1
     if empty == "void":
         void = Invoice.update(status=invoices.VOID, voided_at=at).where(candidates & is_empty)
         voided = int(void.execute())
-    else:
-        kept = Invoice.select().where(candidates & is_empty).count()
-        candidates &= ~is_empty
     first, last, count = _number(terms, candidates)
     to_issue = candidates & IS_OPEN
     ((issued, total),) = rows(Invoice.select(fn.COUNT(Invoice.id), _sum(Invoice.amount)).where(to_issue))
     Invoice.update(issued_at=at, due_date=_due_day(terms, at)).where(to_issue).execute()
+    journal().told(count=touched, sum=total, selection={"month": month, "empty": empty, "force": force})
     return Record(ISSUED, (month, issued, count, voided, kept, first, last, total))
 
 
@@ -159,7 +169,7 @@ def _fill(model: Any, source: tuple[dict[Any, Any], Any]) -> None:
 
 def _number(terms: Terms, candidates: Any) -> tuple[str | None, str | None, int]:
     """Give those of the candidates that have none their numbers; the first, the last, and how many."""
-    unnumbered = candidates & Invoice.number.is_null()
+    unnumbered = candidates & UNNUMBERED
     months = Invoice.select(fn.COUNT(Invoice.id), fn.MIN(Invoice.month), fn.MAX(Invoice.month)).where(unnumbered)
     ((count, first, last),) = rows(months)
     if not count:

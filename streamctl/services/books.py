@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
-from peewee import IntegrityError
+from peewee import IntegrityError, chunked
 
 from streamctl.domain import invoices
 from streamctl.domain.calendar import month_of
 from streamctl.domain.terms import Terms
 from streamctl.errors import BelowZero, InvoiceClosed
-from streamctl.store.database import violated
-from streamctl.store.models import Invoice, InvoiceLine
+from streamctl.store.database import journal, tuples, violated
+from streamctl.store.lookups import AT_ONCE
+from streamctl.store.models import Invoice, InvoiceLine, Stream
 from streamctl.store.prepared import Prepared
 from streamctl.store.records import IS_OPEN
 
@@ -52,15 +54,20 @@ def add_invoice(user: int, day: date, description: str | None = None) -> int:
     """A new open invoice of the user for that day's month; its id. Raises IntegrityError where one is open."""
     month = month_of(day)
     text = invoices.description(month) if description is None else description
-    return _add_invoice.id(user, day.isoformat(), month, text)
+    invoice = _add_invoice.id(user, day.isoformat(), month, text)
+    journal().added(Invoice, invoice)
+    return invoice
 
 
 def add_line(invoice: int, amount: int, kind: str, description: str, key: str | None = None) -> int:
     """A new line (minor units, signed); its id. The invoice's amount follows by itself. Raises BelowZero."""
+    journal().changing(Invoice, [invoice], implied=True)
     try:
-        return _add_line.id(invoice, amount, description, kind, key)
+        line = _add_line.id(invoice, amount, description, kind, key)
     except IntegrityError as error:
         raise below_zero_or(error, invoice) from error
+    journal().added(InvoiceLine, line)
+    return line
 
 
 def below_zero_or(error: IntegrityError, invoice: int) -> Exception:
@@ -74,6 +81,17 @@ def charge(terms: Terms, user: int, today: date, kind: str, invoice: int | None)
         invoice = add_invoice(user, today)
     price = terms.checkin_amount if kind == invoices.CHECKIN else terms.checkout_amount
     return invoice, add_line(invoice, terms.minor(price), kind, invoices.TEXTS[kind])
+
+
+def about_to_delete(invoices: Iterable[int]) -> None:
+    """Tell the journal that these invoices go, their lines with them, and that streams lose those."""
+    for chunk in chunked(invoices, AT_ONCE):
+        journal().changing(Invoice, chunk)
+        lines = [line for (line,) in tuples(InvoiceLine.select(InvoiceLine.id).where(InvoiceLine.invoice.in_(chunk)))]
+        journal().changing(InvoiceLine, lines)
+        for some in chunked(lines, AT_ONCE):
+            held = Stream.checkin_line.in_(some) | Stream.checkout_line.in_(some)
+            journal().changing(Stream, [stream for (stream,) in tuples(Stream.select(Stream.id).where(held))])
 
 
 def must_be_open(invoice: Invoice) -> None:

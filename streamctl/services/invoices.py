@@ -15,13 +15,14 @@ from streamctl.domain.records import Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import InvoiceClosed, LineBound, MonthTaken, NotFound, TooMuch
 from streamctl.services.books import (
+    about_to_delete,
     add_invoice,
     add_line,
     below_zero_or,
     must_be_open,
     open_invoice,
 )
-from streamctl.store.database import savepoint, transactional, violated
+from streamctl.store.database import journal, savepoint, transactional, violated
 from streamctl.store.lookups import AT_ONCE, MemberRef, member_id, present
 from streamctl.store.models import Invoice, InvoiceLine
 from streamctl.store.records import IS_OPEN, fetched, invoice_with_lines
@@ -79,6 +80,7 @@ def update(
     BadValue.
     """
     present(Invoice, [invoice])
+    journal().changing(Invoice, [invoice])
     found = Invoice.get_by_id(invoice)
     given: dict[str, Any] = {"description": description, "date": day}
     given |= {"user": member and member_id(member), "month": day and month_of(day)}
@@ -110,8 +112,9 @@ def pay(terms: Terms, ids: Iterable[int], *, at: datetime, on: date | None = Non
     One that is paid already stays as it is. Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
+    journal().changing(Invoice, wanted)
     _move(wanted, invoices.PAID, on or terms.today(at), at, note)
-    return fetched("invoice", wanted, at)
+    return _all_told(wanted, at)
 
 
 @transactional
@@ -121,8 +124,9 @@ def void(terms: Terms, ids: Iterable[int], *, at: datetime, reason: str | None =
     Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
+    journal().changing(Invoice, wanted)
     _move(wanted, invoices.VOID, terms.today(at), at, reason)
-    return fetched("invoice", wanted, at)
+    return _all_told(wanted, at)
 
 
 @transactional
@@ -132,6 +136,7 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     Raises NotFound, and MonthTaken where the member has an open invoice in that month.
     """
     wanted = present(Invoice, ids)
+    journal().changing(Invoice, wanted)
     for invoice in _rows(wanted):
         opened = Invoice.update(status=invoices.OUTSTANDING, paid_on=None, voided_at=None)
         try:
@@ -139,7 +144,7 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
                 opened.where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             raise _month_taken_or(error, invoice.user_id, invoice.month, invoice.id) from error
-    return fetched("invoice", wanted, at)
+    return _all_told(wanted, at)
 
 
 @transactional
@@ -149,22 +154,37 @@ def delete(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
-    gone = fetched("invoice", wanted, at)
+    gone = _all_told(wanted, at)
+    about_to_delete(wanted)
     for invoice in _rows(wanted):
-        sent = invoice.issued_at or invoice.number
-        if sent or invoice.status == invoices.PAID:
-            state = invoices.state(invoice.status, invoice.issued_at)
-            hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
-            raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
+        must_be_deletable(invoice)
     for chunk in chunked(wanted, AT_ONCE):
         Invoice.delete().where(Invoice.id.in_(chunk)).execute()
     return gone
 
 
+def must_be_deletable(invoice: Invoice) -> None:
+    """Raises InvoiceClosed for an invoice that is paid, or was ever issued or numbered."""
+    sent = invoice.issued_at or invoice.number
+    if sent or invoice.status == invoices.PAID:
+        state = invoices.state(invoice.status, invoice.issued_at)
+        hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
+        raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
+
+
+def _all_told(ids: list[int], at: datetime) -> Listing:
+    """The invoices as they stand; their number and sum are told to the journal."""
+    found = fetched("invoice", ids, at)
+    rows = list(found.rows)
+    place = [column.name for column in found.columns].index("amount")
+    journal().told(count=len(rows), sum=sum(row[place] for row in rows))
+    return found._replace(rows=rows)
+
+
 def _change(invoice: int, before: dict[str, Any], changes: dict[str, Any]) -> None:
     """Write the changed columns of an open invoice. Raises LineBound, MonthTaken."""
     if {"user", "month"} & changes.keys():
-        _must_hold_no_system_line(invoice)
+        must_hold_no_system_line(invoice)
     if changes:
         try:
             with savepoint():
@@ -220,7 +240,8 @@ def _mend_amount(invoice: int) -> None:
         raise below_zero_or(error, invoice) from error
 
 
-def _must_hold_no_system_line(invoice: int) -> None:
+def must_hold_no_system_line(invoice: int) -> None:
+    """Raises LineBound when a line of the system's keeps the invoice on its member and month."""
     bound = InvoiceLine.select().where((InvoiceLine.invoice == invoice) & InvoiceLine.kind.in_(invoices.SYSTEMS))
     if line := bound.first():
         raise LineBound(

@@ -10,7 +10,7 @@ from streamctl.domain.records import HEARTBEAT, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound, StreamLost, TimeOrder, quoted
 from streamctl.store import streams
-from streamctl.store.database import concurrent, transactional
+from streamctl.store.database import concurrent, journal, transactional
 from streamctl.store.records import fetched
 from streamctl.store.streams import Lease
 
@@ -54,7 +54,10 @@ def expire(terms: Terms, *, at: datetime, idle: timedelta | None = None) -> List
 
     One statement; it only writes down what a run-out lease is for everybody already.
     """
+    journal().coarse = True
     ended = streams.write_down_all_run_out(at, at - idle if idle else None)
+    seconds = None if idle is None else int(idle.total_seconds())
+    journal().told(count=len(ended), selection={"at": written(at), "idle": seconds})
     return fetched("stream", ended, at)
 
 

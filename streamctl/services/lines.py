@@ -15,7 +15,7 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import LineBound
 from streamctl.services.books import add_line, below_zero_or, must_be_open
 from streamctl.services.requests import remember, replay
-from streamctl.store.database import savepoint, transactional
+from streamctl.store.database import journal, savepoint, transactional
 from streamctl.store.lookups import AT_ONCE, present
 from streamctl.store.models import Invoice, InvoiceLine, Stream
 from streamctl.store.records import fetch, fetched, shown
@@ -79,6 +79,8 @@ def update(
     if description is not None:
         changes["description"] = description
     if any(getattr(found, name) != value for name, value in changes.items()):
+        journal().changing(Invoice, [found.invoice_id, changes.get("invoice", found.invoice_id)])
+        journal().changing(InvoiceLine, [line])
         must_be_open(found.invoice)
         try:
             with savepoint():
@@ -101,6 +103,8 @@ def delete(terms: Terms, lines: Iterable[int], *, at: datetime) -> Listing:
     gone = fetched("line", ids, at)
     found = [line for chunk in chunked(ids, AT_ONCE) for line in InvoiceLine.select().where(InvoiceLine.id.in_(chunk))]
     must_not_be_bound(found, "deleted")
+    journal().changing(Invoice, {line.invoice_id for line in found})
+    journal().changing(InvoiceLine, ids)
     for chunk in chunked({line.invoice_id for line in found}, AT_ONCE):
         for owner in Invoice.select().where(Invoice.id.in_(chunk)):
             must_be_open(owner)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from peewee import fn
 
 from streamctl.domain.records import Column, Record
 from streamctl.domain.terms import Terms, read
 from streamctl.errors import BadData, BadValue, NotEmpty, listed, quoted
 from streamctl.services import fixture
 from streamctl.store import bulk
-from streamctl.store.database import ID_MOST, SCHEMA, current, transactional
+from streamctl.store.database import ID_MOST, SCHEMA, current, journal, transactional, tuples
 from streamctl.store.fields import DayField, InstantField
 from streamctl.store.models import (
     ENTITIES,
     Counter,
     Invoice,
     InvoiceLine,
+    Journal,
+    JournalPerson,
+    JournalRow,
     Membership,
     Request,
     Setting,
@@ -26,7 +31,14 @@ from streamctl.store.models import (
     User,
 )
 
-SINCE: dict[Any, int] = {Counter: 2}  # the schema that a younger table came with
+# The schema that a younger table came with.
+SINCE: dict[Any, int] = {Counter: 2, Journal: 3, JournalRow: 3, JournalPerson: 3}
+# The ids in the journal, and whose they are: an empty database may have entries too.
+BEHIND: dict[Any, dict[str, Any]] = {
+    Journal: {"id": Journal, "undoes": Journal},
+    JournalRow: {"id": JournalRow, "entry": Journal},
+    JournalPerson: {"id": JournalPerson, "entry": Journal},
+}
 LOADED = (
     *(Column(name, "int") for name in ("members", "memberships", "invoices", "lines", "streams", "requests")),
     *(Column(name, "int") for name in ("adjusted", "zero_credits", "lifted", "merged")),
@@ -48,16 +60,17 @@ def load(
             "The database holds members already; nothing was loaded.",
             "Load into a new one: streamctl --db FILE db init, then streamctl --db FILE db load …",
         )
+    journal().coarse = True
     if isinstance(document, list):
         books = fixture.read(document, terms, at, min_credits=min_credits, merge_months=merge_months)
         with current().copying():
             counts = {model: bulk.insert(model, columns, rows, name) for model, columns, rows, name in books.tables}
         bulk.continue_sequences({})
-        return _summary(counts, books)
+        return _told(_summary(counts, books), "fixture")
     if isinstance(document, dict) and "streamctl" in document:
         if min_credits is not None or merge_months:
             raise BadValue("--min-credits and --merge-months are for a Django fixture; this is a dump of streamctl.")
-        return _summary(_load_dump(document), fixture.Books())
+        return _told(_summary(_load_dump(document), fixture.Books()), "dump")
     raise BadData("This is neither a dump of streamctl nor a Django fixture.", "Make one with: streamctl db dump")
 
 
@@ -78,6 +91,7 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
         raise BadData("The sequences in the dump can't be read.")
     found = {model: _table(model, tables[model._meta.table_name]) for model in models}
     counts: dict[Any, int] = {}
+    given = {model: int(model.select(fn.MAX(model.id)).scalar() or 0) for model in BEHIND}
     with current().copying():
         for model, (columns, rows) in found.items():
             if model is Setting:
@@ -85,7 +99,11 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
             elif model is Counter:
                 _continue_counters(columns, rows)
             else:
-                ready = _summed(columns, rows, *found[InvoiceLine]) if model is Invoice else rows
+                ready: Iterable[Sequence[Any]] = rows
+                if model is Invoice:
+                    ready = _summed(columns, rows, *found[InvoiceLine])
+                elif model in BEHIND:
+                    ready = _behind(model, columns, rows, given)
                 counts[model] = bulk.insert(model, columns, ready, model._meta.table_name)
     bulk.continue_sequences({name: value for name, value in last.items() if name in names})
     return counts
@@ -133,6 +151,17 @@ def _summed(
         yield [*row[:amount], max(total, -ID_MOST), *row[amount + 1 :]]  # the database refuses what is below 0
 
 
+def _behind(model: Any, columns: list[str], rows: list[list[Any]], last: Mapping[Any, int]) -> Iterator[list[Any]]:
+    """Rows of the journal with ids behind those of the entries that are here already, if there are any."""
+    shifts = [(columns.index(name), last[of]) for name, of in BEHIND[model].items()]
+    for row in rows:
+        moved = list(row)
+        for place, shift in shifts:
+            if type(row[place]) is int:
+                moved[place] = row[place] + shift
+        yield moved
+
+
 def _change_settings(columns: list[str], rows: list[list[Any]]) -> None:
     for row in rows:
         found = dict(zip(columns, row, strict=True))
@@ -151,6 +180,16 @@ def _continue_counters(columns: list[str], rows: list[list[Any]]) -> None:
         if not isinstance(found["value"], int) or found["value"] < 0:
             raise BadData(f"The counter {quoted(found['name'])} in the dump is no number.")
         Counter.update(value=found["value"]).where(Counter.name == found["name"]).execute()
+
+
+def _told(summary: Record, kind: str) -> Record:
+    """The summary, and the journal is told of everything that was loaded."""
+    for model in (User, Membership, Invoice, InvoiceLine, Stream):
+        ((first, last),) = tuples(model.select(fn.MIN(model.id), fn.MAX(model.id)))
+        journal().all_of(model, first, last)
+    count = sum(summary.value(name) for name in ("members", "memberships", "invoices", "lines", "streams"))
+    journal().told(count=count, selection={"from": kind})
+    return summary
 
 
 def _summary(counts: dict[Any, int], books: fixture.Books) -> Record:

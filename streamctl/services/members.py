@@ -18,10 +18,11 @@ from streamctl.errors import (
     NoMembership,
     counted,
 )
-from streamctl.store.database import transactional
-from streamctl.store.lookups import MemberRef, find_member, member_id, member_ids
+from streamctl.services.books import about_to_delete
+from streamctl.store.database import journal, transactional, tuples
+from streamctl.store.lookups import MemberRef, called_in_log, find_member, id_in, member_id, member_ids
 from streamctl.store.models import Invoice, Membership, Stream, User
-from streamctl.store.records import fetch, fetched
+from streamctl.store.records import fetch, fetched, shown
 
 
 @transactional
@@ -39,8 +40,9 @@ def add(
     months: int | None = None,
 ) -> Record:
     """A new user, with a membership unless `enrolled` is false; the member. Raises DuplicateEmail, BadValue."""
-    _must_be_free(email)
+    must_be_free(email)
     user = int(User.insert(email=email, email_key=email_key(email), name=name or None, created_at=at).execute())
+    journal().added(User, user)
     if enrolled:
         _enroll(terms, user, at, credits, fee, start, end, months)
     return fetch("member", [user], at)[0]
@@ -81,8 +83,9 @@ def update(
 ) -> Record:
     """Change what is given of a member; the member. Raises NotFound, DuplicateEmail, NoMembership, BadValue."""
     user = member_id(member)
+    journal().changing(User, [user])
     if email is not None:
-        _must_be_free(email, user)
+        must_be_free(email, user)
         User.update(email=email, email_key=email_key(email)).where(User.id == user).execute()
     if name is not None:
         User.update(name=name or None).where(User.id == user).execute()
@@ -94,7 +97,7 @@ def update(
     }
     changes = {column: value for column, value in given.items() if value is not None}
     if changes:
-        found = _membership(user)
+        found = _about_to_change(user)
         membership.period(start or found.start_date, end or found.end_date, None)
         Membership.update(changes).where(Membership.user == user).execute()
     return fetch("member", [user], at)[0]
@@ -108,7 +111,7 @@ def cancel(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> Listi
     """
     users = member_ids(members)
     for user in users:
-        if _membership(user).state == membership.ACTIVE:
+        if _about_to_change(user).state == membership.ACTIVE:
             Membership.update(state=membership.CANCELLED, cancelled_on=terms.today(at)).where(
                 Membership.user == user
             ).execute()
@@ -120,7 +123,7 @@ def reactivate(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> L
     """Take cancelled memberships up again, all or none; the members. Raises NotFound, NoMembership."""
     users = member_ids(members)
     for user in users:
-        _membership(user)
+        _about_to_change(user)
         Membership.update(state=membership.ACTIVE, cancelled_on=None).where(Membership.user == user).execute()
     return fetched("member", users, at)
 
@@ -135,7 +138,7 @@ def renew(
     """
     users = member_ids(members)
     for user in users:
-        found = _membership(user)
+        found = _about_to_change(user)
         if found.state == membership.CANCELLED:
             raise MembershipCancelled(user, found.cancelled_on and found.cancelled_on.isoformat())
         start, end = membership.renewed(found.start_date, found.end_date, terms.today(at), months=months, until=until)
@@ -152,7 +155,8 @@ def delete(terms: Terms, members: Iterable[MemberRef], *, at: datetime, force: b
     users = member_ids(members)
     gone = fetched("member", users, at)
     for user in users:
-        _must_be_unused(user, force)
+        must_be_unused(user, force=force)
+        _about_to_delete(user)
         if force:
             Stream.delete().where(Stream.user == user).execute()
             Invoice.delete().where(Invoice.user == user).execute()
@@ -162,8 +166,18 @@ def delete(terms: Terms, members: Iterable[MemberRef], *, at: datetime, force: b
 
 @transactional
 def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
-    """Take name and e-mail out, and keep the books; the member as it stands then. Raises NotFound."""
+    """Take name and e-mail out, of the log too, and keep the books; the member as it stands then.
+
+    Of a member who was deleted they are in the log alone: there is nothing but the id then. Raises NotFound.
+    """
+    number = id_in(member)
+    if number is not None and find_member(member) is None and called_in_log(number):
+        journal().erase(number)
+        journal().all_of(User, number, number)
+        return Record(shown("member"), (number, *[None] * (len(shown("member")) - 1)))
     user = member_id(member)
+    journal().changing(User, [user])
+    journal().erase(user)
     address = f"erased-{user}@erased.invalid"
     while find_member(address) not in (None, user):
         address = f"erased-{address}"
@@ -182,7 +196,7 @@ def _enroll(
     months: int | None,
 ) -> None:
     start, end = membership.period(start or terms.today(at), end, months)
-    Membership.insert(
+    made = Membership.insert(
         user=user,
         state=membership.ACTIVE,
         credit_limit=credits,
@@ -190,23 +204,35 @@ def _enroll(
         start_date=start,
         end_date=end,
     ).execute()
+    journal().added(Membership, int(made))
 
 
-def _membership(user: int) -> Membership:
+def _about_to_change(user: int) -> Membership:
+    """The user's membership, and the journal is told. Raises NoMembership."""
     found = Membership.get_or_none(Membership.user == user)
     if found is None:
         raise NoMembership(user)
+    journal().changing(Membership, [found.id])
     return found
 
 
-def _must_be_free(email: str, owner: int | None = None) -> None:
+def _about_to_delete(user: int) -> None:
+    """Tell the journal that everything of the user goes."""
+    journal().changing(User, [user])
+    for model in (Membership, Stream):
+        journal().changing(model, [key for (key,) in tuples(model.select(model.id).where(model.user == user))])
+    about_to_delete(invoice for (invoice,) in tuples(Invoice.select(Invoice.id).where(Invoice.user == user)))
+
+
+def must_be_free(email: str, owner: int | None = None) -> None:
     """Raises DuplicateEmail when the address is somebody else's. The write lock is held, so it stays true."""
     other = find_member(email)
     if other is not None and other != owner:
         raise DuplicateEmail(email, other)
 
 
-def _must_be_unused(user: int, force: bool) -> None:
+def must_be_unused(user: int, *, force: bool) -> None:
+    """Raises InUse when the user can't be deleted: never what was issued or paid, and with `force` all the rest."""
     closed = (Invoice.status == invoices.PAID) | ~Invoice.issued_at.is_null() | ~Invoice.number.is_null()
     kept = Invoice.select().where((Invoice.user == user) & closed).count()
     if kept:

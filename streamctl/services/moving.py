@@ -20,6 +20,7 @@ from streamctl.store.models import (
     Counter,
     Invoice,
     InvoiceLine,
+    Journal,
     Membership,
     Request,
     Setting,
@@ -34,7 +35,9 @@ COUNTED = {
     "lines": InvoiceLine,
     "streams": Stream,
     "requests": Request,
+    "entries": Journal,
 }
+NOUNS = {"entries": "log entry"}
 MOVED = (Column("from"), Column("to"), *(Column(name, "int") for name in COUNTED))
 
 
@@ -82,7 +85,9 @@ def _check_vacant(new: Store) -> None:
     """Raises NotEmpty when there is a row in the target besides its settings."""
     counts = {name: model.select().count() for name, model in COUNTED.items()}
     if any(counts.values()):
-        found = listed(counted(count, name.removesuffix("s")) for name, count in counts.items() if count)
+        found = listed(
+            counted(count, NOUNS.get(name, name.removesuffix("s"))) for name, count in counts.items() if count
+        )
         raise NotEmpty(
             f"{new.name} holds {found} already; nothing was moved.",
             "Name a place with --to where there is nothing yet, or an empty database.",

@@ -6,7 +6,7 @@ from streamctl.domain import money, terms
 from streamctl.domain.records import Column, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import SettingFixed
-from streamctl.store.database import settings, transactional
+from streamctl.store.database import journal, settings, transactional
 from streamctl.store.models import InvoiceLine, Membership, Setting
 
 SETTING = (Column("key"), Column("value"))
@@ -25,6 +25,7 @@ def change(now: Terms, key: str, value: str) -> Record:
     wanted = Terms.of({**settings(), key: stored})
     for amount in (wanted.checkin_amount, wanted.checkout_amount):
         money.minor_units(amount, wanted.currency)
+    journal().changing(Setting, [key])
     Setting.insert(key=key, value=stored).on_conflict(
         conflict_target=[Setting.key], update={Setting.value: stored}
     ).execute()

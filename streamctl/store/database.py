@@ -21,9 +21,10 @@ import peewee  # noqa: E402
 
 from streamctl.store import header, models  # noqa: E402
 from streamctl.store.engine import SCHEMA, Place, Store  # noqa: E402
+from streamctl.store.journal import Author, Journal  # noqa: E402
 from streamctl.store.sqlite import SqliteStore, is_file_of  # noqa: E402
 
-__all__ = ["SCHEMA", "Place", "Store"]
+__all__ = ["SCHEMA", "Author", "Place", "Store"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,6 +91,7 @@ class _Rehearsed(Exception):
 def write(body: Callable[[Terms], T], *, alone: bool = True) -> T:
     """Run the body in one write transaction, the outermost, and commit; roll back where it raises.
 
+    What it changed is written into the journal in the same transaction, in the name of the store's `author`.
     A dry run does all of it and rolls back at the end. Not `alone`, other such bodies may run at the same time where
     the engine can do that, each on the members it locks; where two meet all the same, one is run once more.
     Raises what the body raises, and Busy.
@@ -112,13 +114,20 @@ def _written(store: Store, body: Callable[[Terms], T], alone: bool) -> T:
     try:
         with store.writing(alone=alone):
             store.check_schema()
+            store.journal = Journal(store)
             result.append(body(terms()))
+            store.journal.write(store.author)
             if store.dry_run:
                 raise _Rehearsed
     except _Rehearsed:
         return result[0]
     store.changed = True
     return result[0]
+
+
+def journal() -> Journal:
+    """The journal's entry of the write transaction under way."""
+    return current().journal
 
 
 def use_large_cache() -> None:
@@ -135,11 +144,13 @@ def changes() -> Callable[[], int]:
 def savepoint() -> Iterator[None]:
     """Inside a write transaction: what the block changed is taken back when it raises, and the rest goes on."""
     store = current()
+    noted = store.journal.noted_so_far()
     store.run("SAVEPOINT part")
     try:
         yield
     except BaseException:
         store.run("ROLLBACK TO part")
+        store.journal.forget_since(noted)
         raise
     finally:
         store.run("RELEASE part")

@@ -6,14 +6,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import peewee
 
 from streamctl.errors import SchemaNew, SchemaOld, StreamctlError
 
+if TYPE_CHECKING:
+    from streamctl.store.journal import Author, Journal
+
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
-SCHEMA = 2  # the number of the newest migration
+SCHEMA = 3  # the number of the newest migration
 HISTORY = "schema_migration"
 
 
@@ -41,6 +44,8 @@ class Store(peewee.Database):
     wait: float  # seconds, for the database to become free
     dry_run: bool
     changed: bool
+    author: Author  # set before the first write
+    journal: Journal  # of the write transaction under way
 
     @abstractmethod
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

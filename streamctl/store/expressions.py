@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, Case, fn
+from peewee import SQL, Case, Select, fn
 
 from streamctl.domain.billing import number_parts
 from streamctl.store.database import current
@@ -35,6 +35,15 @@ def seconds(instant: Any) -> Any:
 def joined(ids: Any) -> Any:
     """The ids in the one column of a query, ascending, as text with a space between; empty text of none."""
     return fn.COALESCE(current().joined(ids), "")
+
+
+def stretches(ids: Any) -> Any:
+    """A query for the first and last of each stretch without a gap, of a query of one column, the ids of rows."""
+    found = ids.alias("found")
+    place = fn.ROW_NUMBER().over(order_by=[found.c.id])
+    numbered = Select((found,), (found.c.id, (found.c.id - place).alias("stretch"))).alias("numbered")
+    ends = fn.MIN(numbered.c.id), fn.MAX(numbered.c.id)
+    return Select((numbered,), ends).group_by(numbered.c.stretch).order_by(fn.MIN(numbered.c.id))
 
 
 def numbered(format: str, month: Any, sequence: Any) -> Any:

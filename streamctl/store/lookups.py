@@ -9,10 +9,10 @@ from typing import Any
 from streamctl.domain.text import email_key
 from streamctl.errors import NotFound, listed, quoted
 from streamctl.store.database import ID_MOST, tuples
-from streamctl.store.models import Invoice, InvoiceLine, Stream, User
+from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, Stream, User
 
 MemberRef = str  # as typed: digits only is always an id, anything else an e-mail address
-WORDS = {User: "member", Invoice: "invoice", InvoiceLine: "line", Stream: "stream"}
+WORDS = {User: "member", Invoice: "invoice", InvoiceLine: "line", Stream: "stream", Journal: "entry"}
 AT_ONCE = 500
 SIMILAR_AT_MOST = 1000
 
@@ -32,6 +32,12 @@ def find_member(member: MemberRef) -> int | None:
     else:
         return None
     return User.select(User.id).where(wanted).scalar()  # type: ignore[no-any-return]
+
+
+def called_in_log(member: int) -> bool:
+    """Whether the log knows what a member with that id was called, though nobody has it any more."""
+    known = JournalPerson.select().where(JournalPerson.member == min(member, ID_MOST))
+    return bool(known.exists())
 
 
 def member_id(member: MemberRef) -> int:
@@ -75,4 +81,10 @@ def present(model: Any, ids: Iterable[int]) -> list[int]:
     return wanted
 
 
-LISTS = {"member": "members list", "invoice": "invoices list", "line": "lines list", "stream": "stream list --all"}
+LISTS = {
+    "member": "members list",
+    "invoice": "invoices list",
+    "line": "lines list",
+    "stream": "stream list --all",
+    "entry": "log list",
+}

@@ -122,6 +122,53 @@ class Counter(Entity):
     value = BigIntegerField()
 
 
+class Journal(Entity):
+    """What one write transaction did: when (real time), by whom, with which command. Rows never change, nor go.
+
+    Of a set `selection` says which, as JSON; `sum` is minor units.
+    """
+
+    id = BigAutoField()
+    at = InstantField()
+    as_of = InstantField(null=True)
+    actor = TextField()
+    command = TextField()
+    count = BigIntegerField()
+    sum = BigIntegerField(null=True)
+    selection = TextField(null=True)
+    undoes_id: int | None
+    undoes = ForeignKeyField("self", null=True, column_name="undoes", object_id_name="undoes_id", backref="undone_by")
+
+
+class JournalRow(Entity):
+    """A row that an entry changed, `first` to `last` being the same: its columns before and after, as JSON.
+
+    Of a row that was made there is no before, of one that was deleted no after, and of a set neither.
+    """
+
+    id = BigAutoField()
+    entry_id: int
+    entry = ForeignKeyField(Journal, column_name="entry", object_id_name="entry_id", backref="rows")
+    entity = TextField()
+    first = BigIntegerField(null=True)
+    last = BigIntegerField(null=True)
+    member = BigIntegerField(null=True)
+    invoice = BigIntegerField(null=True)
+    before = TextField(null=True)
+    after = TextField(null=True)
+
+
+class JournalPerson(Entity):
+    """What a member was called before and after an entry; `members erase` takes it out."""
+
+    id = BigAutoField()
+    entry_id: int
+    entry = ForeignKeyField(Journal, column_name="entry", object_id_name="entry_id", backref="persons")
+    member = BigIntegerField()
+    before = TextField(null=True)
+    after = TextField(null=True)
+
+
 class Fee(Entity):
     """What one run of `invoices generate` makes of a membership; the table is gone when it ends."""
 
@@ -136,4 +183,5 @@ class Fee(Entity):
         temporary = True
 
 
-ENTITIES = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)
+_BOOKS = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)
+ENTITIES = (*_BOOKS, Journal, JournalRow, JournalPerson)

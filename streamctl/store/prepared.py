@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import SQL
 
-from streamctl.store.database import current
+from streamctl.store import models
 from streamctl.store.engine import Store
 
 
@@ -32,14 +32,14 @@ class Prepared:
 
     def __call__(self, *values: Any) -> list[tuple[Any, ...]]:
         """Run it; its rows as the driver gives them. Raises Peewee's errors."""
-        store = current()
+        store: Store = models.database.obj
         if self._store is not store:
             self._prepare(store)
         return store.run(self._text, values if self._arrange is None else self._arrange(values))
 
     def id(self, *values: Any) -> int:
         """Run the INSERT of one row that it is; the row's id. Raises Peewee's errors."""
-        store = current()
+        store: Store = models.database.obj
         if self._store is not store:
             self._prepare(store)
         return store.insert(self._text, values if self._arrange is None else self._arrange(values))

@@ -92,6 +92,11 @@ _holders = Prepared(
 )
 _by_id = Prepared(lambda stream: Stream.select(*_fields()).where(Stream.id == stream))
 _by_ref = Prepared(lambda ref: Stream.select(*_fields()).where(Stream.ref == ref))
+_run_out_ids = Prepared(
+    lambda user, at: Stream.select(Stream.id).where(
+        (Stream.user == user) & Stream.closed_at.is_null() & (Stream.expires_at <= at)
+    )
+)
 _run_out = Prepared(
     lambda user, at: Stream.update({Stream.closed_at: Stream.expires_at, Stream.close_reason: "expired"}).where(
         (Stream.user == user) & Stream.closed_at.is_null() & (Stream.expires_at <= at)
@@ -166,6 +171,7 @@ def look_up(user: int, at: datetime, month: str, key: str | None, *, closes: boo
         state, start, end, cancelled_on, limit, held, unclosed, invoice, used, *stream = row
         named = _lease(stream) if stream and stream[0] is not None else None
         if unclosed > held and not used:  # a repeated key changes nothing
+            current().journal.changing(Stream, [stream for (stream,) in _run_out_ids(user, now)])
             _run_out(user, now)
             named = named and by_id(named.id)  # it may be one of those
         standing = Standing(user, state, as_day(start), as_day(end), as_day(cancelled_on), limit or 0, held)
@@ -215,7 +221,9 @@ def lock_owners(ids: Iterable[int], refs: Iterable[str]) -> None:
 def write_down_all_run_out(at: datetime, idle_since: datetime | None) -> list[int]:
     """Close every run-out lease as of then, and now what was not seen since `idle_since`; the ids. One statement."""
     idle = written(idle_since) if idle_since else None
-    return sorted(stream for (stream,) in _all_run_out(written(at), idle))
+    ended = sorted(stream for (stream,) in _all_run_out(written(at), idle))
+    current().journal.changing(Stream, ended)
+    return ended
 
 
 def insert(
@@ -223,11 +231,14 @@ def insert(
 ) -> int:
     """Open a stream; its id."""
     until = written(expires_at) if expires_at else None
-    return _insert.id(user, ref, device, written(at), until, line)
+    stream = _insert.id(user, ref, device, written(at), until, line)
+    current().journal.added(Stream, stream)
+    return stream
 
 
 def close(stream: int, at: datetime, reason: str, line: int | None) -> None:
     """Close the stream at that instant, for that reason, with its check-out line if it bears one."""
+    current().journal.changing(Stream, [stream], implied=line is not None)
     _close(stream, written(at), reason, line)
 
 

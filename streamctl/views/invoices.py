@@ -8,13 +8,14 @@ from decimal import Decimal
 from peewee import SQL
 
 from streamctl.domain.invoices import OUTSTANDING
-from streamctl.domain.records import OVERDUE, Listing, Record
+from streamctl.domain.records import OVERDUE, Column, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound
 from streamctl.store.expressions import days_between
 from streamctl.store.lookups import MemberRef, member_id
 from streamctl.store.models import Invoice
 from streamctl.store.records import invoice_with_lines
+from streamctl.views import log
 from streamctl.views.listings import Window, listing
 
 
@@ -64,9 +65,13 @@ def overdue(window: Window, terms: Terms, *, at: datetime, days: int = 1) -> Lis
     return listing("invoice", filters, oldest_first, at, columns=OVERDUE, more={"days_overdue": late})
 
 
-def invoice(invoice: int, *, at: datetime) -> Record:
-    """One invoice with its lines. Raises NotFound."""
+def invoice(invoice: int, *, at: datetime, history: bool = False) -> Record:
+    """One invoice with its lines, and with the log's entries about it where that is asked. Raises NotFound."""
     record = invoice_with_lines(invoice, at)
     if record is None:
         raise NotFound("invoice", [invoice], "See what there is with: streamctl invoices list")
+    if history:
+        record = record._replace(
+            columns=(*record.columns, Column("history", "rows")), row=(*record.row, log.history(invoice, at=at))
+        )
     return record

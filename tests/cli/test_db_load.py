@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from author import AUTHOR
 from program import Program
 
 COUNTS = "members memberships invoices lines streams requests adjusted zero_credits lifted merged ignored".split()
@@ -82,8 +83,23 @@ def busy(member: Program) -> Program:
     return member
 
 
+LOGS = ("journal", "journal_row", "journal_person")  # in which the load itself is too
+
+
 def rows(program: Program) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: rows for name, rows in program.books().items() if name not in ("schema_migration", "sqlite_sequence")}
+    aside = ("schema_migration", "sqlite_sequence", *LOGS)
+    return {name: rows for name, rows in program.books().items() if name not in aside}
+
+
+def dumped(program: Program) -> dict[str, Any]:
+    """The dump without the entry of a load, which comes last."""
+    document: dict[str, Any] = json.loads(program("db", "dump").out)
+    tables = document["tables"]
+    loads = {entry for entry, _, _, _, command, *_ in tables["journal"]["rows"] if command == "db load"}
+    for name, place in zip(LOGS, (0, 1, 1), strict=True):
+        tables[name]["rows"] = [row for row in tables[name]["rows"] if row[place] not in loads]
+        document["sequences"].pop(name, None)
+    return document
 
 
 def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program, elsewhere: Callable[[], Program]) -> None:
@@ -96,7 +112,7 @@ def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program, els
         assert list(done) == COUNTS
         assert (done["members"], done["invoices"], done["streams"], done["requests"]) == (2, 3, 2, 3)
         assert rows(copy) == rows(busy)
-        assert copy("db", "dump").out == text
+        assert dumped(copy) == dumped(busy)
         assert copy.ok("db", "check") == []
     first = busy.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h")
     assert copy.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h") == first, "keys hold on"
@@ -234,7 +250,8 @@ def check_all_are_refused(program: Program, bad: Any) -> None:
     from streamctl.store.database import opened
 
     before = program.books()
-    with opened(program.db):
+    with opened(program.db) as store:
+        store.author = AUTHOR
         for name, objects in bad:
             with pytest.raises(BadData) as caught:
                 loading.load([*BOOKS, *objects], at=datetime(2026, 11, 22, tzinfo=UTC))
@@ -290,7 +307,8 @@ def test_a_dump_of_an_older_schema_is_loaded_too(member: Program, elsewhere: Cal
     member.ok("stream", "checkin", 1)
     old = json.loads(member("db", "dump").out)
     old["schema"] = 1
-    del old["tables"]["counter"]
+    for younger in ("counter", "journal", "journal_row", "journal_person"):
+        del old["tables"][younger]
     new = elsewhere()
     new.ok("db", "init", "--timezone", "UTC")
     assert new.ok("db", "load", "-", stdin=json.dumps(old))["lines"] == 1

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from author import AUTHOR
 from program import Program
 from shell import REFUSALS
 
@@ -194,7 +195,8 @@ def test_the_sentence_says_how_much_and_which_numbers(month: Program) -> None:
     from streamctl.settings import Settings
     from streamctl.store.database import opened, terms
 
-    with opened(month.db):
+    with opened(month.db) as store:
+        store.author = AUTHOR
         at = Settings(as_of=None).now(terms().zone).replace(year=2026, month=12, day=1)
         answer = invoices.issue(Desk(Settings(), terms(), at))
     assert answer.sentence == (

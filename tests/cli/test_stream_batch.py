@@ -69,7 +69,9 @@ def test_csv_says_what_json_lines_say(bob: Program, twin: Callable[[], Program])
     status, found, _ = batch(other, b"\xef\xbb\xbf" + text.encode())
     assert status == 0
     assert [{**receipt, "line": receipt["line"] - 2} for receipt in found] == receipts
-    assert other.books() == bob.books()
+    there, here = other.books(), bob.books()
+    assert len(there.pop("journal")) == len(here.pop("journal")) == 1  # which names the lines, and they differ
+    assert there == here
 
 
 def test_a_line_nobody_can_read_is_refused_by_its_number_and_the_run_goes_on(bob: Program) -> None:

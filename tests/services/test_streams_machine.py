@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from author import AUTHOR
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
@@ -52,7 +53,8 @@ def founded(engine: str) -> str | bytes:
     """A database with the members of a new page, made once."""
     with TemporaryDirectory() as folder, nowhere(engine, Path(folder)) as place:
         create(place, SETTINGS, wait=PATIENCE)
-        with opened(place):
+        with opened(place) as store:
+            store.author = AUTHOR
             for user, found in Page().members.items():
                 email = {1: "ann@example.com"}.get(user, f"{user}@example.com")
                 if found is None:
@@ -81,6 +83,7 @@ class Service(RuleBasedStateMachine):
         place = self.open.enter_context(nowhere(self.engine, Path(self.open.enter_context(TemporaryDirectory()))))
         put(founded(self.engine), place)
         store = self.open.enter_context(opened(place))
+        store.author = AUTHOR
         self.shell = self.open.enter_context(Shell(place))
         if self.engine == "sqlite":
             store.pragma("synchronous", 0)  # no power is cut here: the disk need not be waited for

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from author import AUTHOR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import empty, nowhere, put
@@ -43,7 +44,8 @@ def books(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[She
     """Four members with their limits, open in this process; no power is cut here, so no disk is waited for."""
     with nowhere(engine, tmp_path_factory.mktemp("usage")) as place:
         put(empty(engine), place)
-        with opened(place), Shell(place) as shell:
+        with opened(place) as store, Shell(place) as shell:
+            store.author = AUTHOR
             if not shell.server:
                 shell.execute("PRAGMA synchronous = 0")
             for number, limit in LIMITS.items():

@@ -1,0 +1,66 @@
+"""`streamctl log …`"""
+
+from typing import Annotated, Any
+
+import typer
+
+from streamctl.cli.command import Group
+from streamctl.cli.desk import Desk
+from streamctl.cli.options import OfInvoice, OfMember, day_option, reading, row_id, text_option
+from streamctl.domain.calendar import TypedDay
+from streamctl.domain.records import Answer
+
+group = Group("log", "The log: who changed what, and when.")
+
+Entry = Annotated[int, typer.Argument(help="The entry's id.", **reading(row_id, "ENTRY"))]
+By = Annotated[str | None, text_option("--actor", what="actor", help="Done by them.")]
+Command = Annotated[
+    str | None, text_option("--command", what="command", help="Done with it, such as 'invoices pay' or invoices.")
+]
+From = Annotated[TypedDay | None, day_option("--from", help="Done on this day or later.")]
+To = Annotated[TypedDay | None, day_option("--to", help="Done on this day or earlier.")]
+
+
+@group.lists("list")
+def list_(
+    desk: Desk,
+    window: Any,
+    member: OfMember = None,
+    invoice: OfInvoice = None,
+    actor: By = None,
+    command: Command = None,
+    from_: From = None,
+    to: To = None,
+) -> Answer:
+    """List what was done, the newest first."""
+    from streamctl.views import log
+
+    return log.entries(
+        window,
+        desk.terms,
+        at=desk.at,
+        member=member,
+        invoice=invoice,
+        actor=actor,
+        command=command,
+        first=desk.day(from_),
+        last=desk.day(to),
+    )
+
+
+@group.shows("show")
+def show(desk: Desk, entry: Entry) -> Answer:
+    """Show one entry with every row it changed, before and after."""
+    from streamctl.views import log
+
+    return log.entry(entry, at=desk.at)
+
+
+@group.changes("undo")
+def undo(desk: Desk, entry: Entry) -> Answer:
+    """Reverse what an entry did, by a new change, where the rules still allow it."""
+    from streamctl.services import log
+
+    done = log.undo(entry, at=desk.at)
+    sentence = f"Undid entry {entry}, {done.value('command')}: {done.value('undone')}."
+    return done.said(sentence, f"streamctl log show {entry}")

@@ -1,0 +1,167 @@
+"""How the rows of an entry are reversed one by one: what it made is taken away, what it deleted brought back, and what
+it changed turned back, each under the rules of its table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from peewee import IntegrityError
+
+from streamctl.domain import invoices
+from streamctl.domain.calendar import written
+from streamctl.domain.terms import Terms
+from streamctl.errors import CannotUndo, InUse, TimeOrder, counted
+from streamctl.services import settings
+from streamctl.services.books import below_zero_or, must_be_open
+from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line
+from streamctl.services.members import must_be_free, must_be_unused
+from streamctl.store import streams
+from streamctl.store.database import journal
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Setting, Stream, User
+
+MODELS: dict[str, Any] = {
+    model._meta.table_name: model for model in (User, Membership, Invoice, InvoiceLine, Stream, Setting)
+}
+WORDS = {"user": "member", "invoice_line": "line"}
+MOVED = {"status", "paid_on", "voided_at", "note"}
+KEPT_BY_OTHERS = {"invoice": {"amount"}, "stream": {"seen_at", "expires_at"}}  # lines, and signs of life
+
+
+class Change(NamedTuple):
+    """A row that the entry changed, as `JournalRow` tells of it, with what a member was called put back in."""
+
+    table: str
+    key: Any
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    @property
+    def made(self) -> bool:
+        """Whether the entry made the row."""
+        return self.before is None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the entry deleted the row."""
+        return self.after is None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{WORDS.get(self.table, self.table)} {self.key}"
+
+
+def take_away(entry: int, change: Change, changes: list[Change], at: datetime) -> None:
+    """Delete a row that the entry made. A check-in's stream is closed instead, and its line charges nothing."""
+    model, key = MODELS[change.table], change.key
+    match change.table:
+        case "stream":
+            return _end(entry, key, at)
+        case "invoice_line":
+            return _take_line_away(key, changes)
+        case "invoice":
+            must_be_deletable(Invoice.get_by_id(key))
+            if InvoiceLine.select().where(InvoiceLine.invoice == key).exists():
+                if any(other.table == "stream" for other in changes):
+                    return None  # a check-in's line stays, and so does its invoice
+                raise CannotUndo(entry, f"{change.name} has lines that came later", _see(key))
+        case "membership":
+            _must_hold_no_stream(Membership.get_by_id(key).user_id, at)
+        case "user":
+            must_be_unused(key, force=False)
+    journal().changing(model, [key])
+    model.delete().where(model._meta.primary_key == key).execute()
+    return None
+
+
+def _take_line_away(key: int, changes: list[Change]) -> None:
+    line = InvoiceLine.get_by_id(key)
+    if not any(other.made and (other.table, other.key) == ("invoice", line.invoice_id) for other in changes):
+        must_be_open(line.invoice)
+    journal().changing(Invoice, [line.invoice_id])
+    journal().changing(InvoiceLine, [key])
+    try:
+        if line.kind in invoices.SYSTEMS:
+            InvoiceLine.update(amount=0).where(InvoiceLine.id == key).execute()
+        else:
+            InvoiceLine.delete().where(InvoiceLine.id == key).execute()
+    except IntegrityError as error:
+        raise below_zero_or(error, line.invoice_id) from error
+
+
+def _end(entry: int, stream: int, at: datetime) -> None:
+    found = streams.by_id(stream)
+    if found is None or (found.expires_at is not None and found.expires_at <= at):
+        raise CannotUndo(entry, f"stream {stream} has run out, and a stream that ended stays ended")
+    if at < found.seen_at:
+        raise TimeOrder(stream, written(found.opened_at), written(found.seen_at), written(at))
+    streams.close(stream, at, "checkout", None)
+
+
+def _must_hold_no_stream(user: int, at: datetime) -> None:
+    if held := streams.open_of(user, at):
+        raise InUse(
+            f"Member {user} has {counted(len(held), 'stream')} open.",
+            f"End them first with: streamctl stream checkout {user} --all",
+            member=user,
+            streams=len(held),
+        )
+
+
+def bring_back(change: Change, changes: list[Change]) -> None:
+    """Make a row again that the entry deleted, with the id it had."""
+    model = MODELS[change.table]
+    row = dict(change.before or {})
+    match change.table:
+        case "user":
+            must_be_free(row["email"])
+        case "invoice":
+            row["amount"] = 0  # its lines come after it
+        case "invoice_line":
+            if not any(other.deleted and (other.table, other.key) == ("invoice", row["invoice"]) for other in changes):
+                must_be_open(Invoice.get_by_id(row["invoice"]))
+            journal().changing(Invoice, [row["invoice"]])
+    model.insert({model._meta.columns[column]: value for column, value in row.items()}).execute()
+    journal().added(model, change.key)
+
+
+def turn_back(terms: Terms, entry: int, change: Change) -> None:
+    """Put the columns that the entry changed back to what they were."""
+    model, key = MODELS[change.table], change.key
+    back = {c: value for c, value in (change.before or {}).items() if c not in KEPT_BY_OTHERS.get(change.table, ())}
+    match change.table:
+        case "setting":
+            settings.change.body(terms, key, back["value"])
+            return
+        case "user" if "email" in back:
+            must_be_free(back["email"], key)
+        case "invoice":
+            _must_change(key, back)
+        case "invoice_line":
+            for invoice in {InvoiceLine.get_by_id(key).invoice_id, back.get("invoice")} - {None}:
+                must_be_open(Invoice.get_by_id(invoice))
+                journal().changing(Invoice, [invoice])
+        case "stream" if (change.after or {}).get("close_reason") == "expired":
+            return  # its lease had run out before
+        case "stream" if "closed_at" in back:
+            raise CannotUndo(
+                entry, f"it ended {change.name}, and a stream that ended stays ended", "The member may check in again."
+            )
+    if back:
+        journal().changing(model, [key])
+        changed = {model._meta.columns[column]: value for column, value in back.items()}
+        model.update(changed).where(model._meta.primary_key == key).execute()
+
+
+def _must_change(invoice: int, back: dict[str, Any]) -> None:
+    """Raises LineBound, and InvoiceClosed unless the invoice is only moved, or is opened again by it."""
+    if {"user", "month"} & back.keys():
+        must_hold_no_system_line(invoice)
+    if back.get("status") != invoices.OUTSTANDING and not back.keys() <= MOVED:
+        must_be_open(Invoice.get_by_id(invoice))
+
+
+def _see(invoice: int) -> str:
+    return f"See who added them with: streamctl invoices show {invoice} --history"

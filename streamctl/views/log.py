@@ -1,0 +1,150 @@
+"""The log: what was done, when and by whom, and what it changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from peewee import SQL, fn
+
+from streamctl.domain.calendar import start_of
+from streamctl.domain.records import ENTRY, HISTORY, Column, Kind, Listing, Record
+from streamctl.domain.terms import Terms
+from streamctl.store.database import ID_MOST, rows
+from streamctl.store.journal import NOT_SAID
+from streamctl.store.lookups import MemberRef, id_in, member_id, present
+from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, JournalRow, Stream
+from streamctl.store.records import expressions, select
+from streamctl.views.listings import Window, listing
+
+ERASED = "(erased)"
+_UNSAID = {"setting": ("key",), "user": ("id", "email_key")}  # what the row says already, or another column
+
+
+def entries(
+    window: Window,
+    terms: Terms,
+    *,
+    at: datetime,
+    member: MemberRef | None = None,
+    invoice: int | None = None,
+    actor: str | None = None,
+    command: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> Listing:
+    """The entries that pass all filters, the newest first; days are inclusive.
+
+    A member or an invoice may be one that was deleted. Raises NotFound, UnknownColumn, BadValue.
+    """
+    filters = []
+    if member is not None:
+        # An e-mail is looked up among those who are there, an id is not: the log outlives them.
+        number = id_in(member)
+        filters.append(_about_member(member_id(member) if number is None else min(number, ID_MOST)))
+    if invoice is not None:
+        filters.append(_about_invoice(min(invoice, ID_MOST)))
+    if actor is not None:
+        filters.append(Journal.actor == actor)
+    if command is not None:
+        filters.append((Journal.command == command) | Journal.command.startswith(f"{command} "))
+    if first is not None:
+        filters.append(Journal.at >= start_of(first, terms.zone))
+    if last is not None:
+        filters.append(Journal.at < start_of(last + timedelta(days=1), terms.zone))
+    newest_first = window if window.sort is not None else window._replace(sort="-id")
+    return listing("entry", filters, newest_first, at)
+
+
+def entry(entry: int, *, at: datetime) -> Record:
+    """One entry with its changes, a column of a row each. Raises NotFound."""
+    present(Journal, [entry])
+    ((*row,),) = rows(select("entry", ENTRY, expressions("entry", at)).where(Journal.id == entry))
+    return Record((*ENTRY, Column("changes", "rows")), (*row, list(_changes(entry))))
+
+
+def history(invoice: int, *, at: datetime) -> list[tuple[Any, ...]]:
+    """The entries about an invoice and its lines as rows of `HISTORY`, the oldest first."""
+    query = select("entry", HISTORY, expressions("entry", at))
+    return list(rows(query.where(_about_invoice(invoice)).order_by(Journal.id)))
+
+
+def _changes(entry: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of `CHANGE`."""
+    persons = {
+        member: [json.loads(image) if image else {} for image in images]
+        for member, *images in rows(
+            JournalPerson.select(JournalPerson.member, JournalPerson.before, JournalPerson.after).where(
+                JournalPerson.entry == entry
+            )
+        )
+    }
+    columns = [getattr(JournalRow, name) for name in ("entity", "first", "last", "before", "after")]
+    for table, first, last, *texts in rows(
+        JournalRow.select(*columns).where(JournalRow.entry == entry).order_by(JournalRow.id)
+    ):
+        images = [json.loads(text) if text else {} for text in texts]
+        if texts == [None, None]:
+            yield table, ("int", first), last, None, None, None
+            continue
+        person = persons.get(first, [{}, {}]) if table == "user" else [{}, {}]
+        before, after = (_named(image, called) for image, called in zip(images, person, strict=True))
+        row = ("int", first) if first is not None else ("text", (before or after)["key"])
+        for name in dict.fromkeys((*before, *after)):
+            if name not in _UNSAID.get(table, ("id",)):
+                yield table, row, None, name, _cell(name, before.get(name)), _cell(name, after.get(name))
+
+
+def _cell(name: str, value: Any) -> tuple[Kind, Any] | None:
+    """The value with the kind that it is shown as."""
+    if value is None:
+        return None
+    return ("money" if name in ("amount", "fee") else "int" if isinstance(value, int) else "text"), value
+
+
+def _named(image: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
+    """The columns with what the member was called, unless that was erased since."""
+    names = image.pop(NOT_SAID, "").split()
+    return {**{name: called.get(name, ERASED) if called else ERASED for name in names}, **image}
+
+
+def _about_invoice(invoice: int) -> Any:
+    lines = InvoiceLine.select(SQL("1")).where(
+        (InvoiceLine.invoice == invoice) & InvoiceLine.id.between(JournalRow.first, JournalRow.last)
+    )
+    of_set = _is_set() & (
+        ((JournalRow.entity == "invoice") & (JournalRow.first <= invoice) & (JournalRow.last >= invoice))
+        | ((JournalRow.entity == "invoice_line") & fn.EXISTS(lines))
+    )
+    return _has_rows((JournalRow.invoice == invoice), of_set)
+
+
+def _about_member(member: int) -> Any:
+    def owned(model: Any) -> Any:
+        ids = model.id.between(JournalRow.first, JournalRow.last)
+        return fn.EXISTS(model.select(SQL("1")).where((model.user == member) & ids))
+
+    lines = (
+        Invoice.select(SQL("1"))
+        .join(InvoiceLine, on=(InvoiceLine.invoice == Invoice.id))
+        .where((Invoice.user == member) & InvoiceLine.id.between(JournalRow.first, JournalRow.last))
+    )
+    of_set = _is_set() & (
+        ((JournalRow.entity == "user") & (JournalRow.first <= member) & (JournalRow.last >= member))
+        | ((JournalRow.entity == "invoice") & owned(Invoice))
+        | ((JournalRow.entity == "invoice_line") & fn.EXISTS(lines))
+        | ((JournalRow.entity == "stream") & owned(Stream))
+    )
+    return _has_rows((JournalRow.member == member), of_set)
+
+
+def _is_set() -> Any:
+    return JournalRow.before.is_null() & JournalRow.after.is_null()
+
+
+def _has_rows(alone: Any, of_set: Any) -> Any:
+    """The entries that have a row for which one of these holds, each found through an index of its own."""
+    entries = JournalRow.select(JournalRow.entry)
+    return Journal.id.in_(entries.where(alone) | entries.where(of_set))
