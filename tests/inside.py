@@ -18,11 +18,17 @@ class Inside(Program):
 
     def __call__(self, *words: object, stdin: str | bytes = b"", **environment: str) -> Answer:
         """Run `streamctl` with these words."""
+        out = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        status, err = self.into(out, *words, stdin=stdin, **environment)
+        return Answer(status, _written(out), err)
+
+    def into(
+        self, out: io.TextIOBase | None, *words: object, stdin: str | bytes = b"", **environment: str
+    ) -> tuple[int, str]:
+        """Run it with this as its standard output, None where that is closed; the status and standard error."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        streams = {
-            name: io.TextIOWrapper(io.BytesIO(data), "utf-8") for name, data in (("stdin", given), ("stdout", b""))
-        }
-        streams["stderr"] = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
+        err = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
+        streams = {"stdin": io.TextIOWrapper(io.BytesIO(given), "utf-8"), "stdout": out, "stderr": err}
         with pytest.MonkeyPatch.context() as patch:
             for name in FOREIGN:
                 patch.delenv(name, raising=False)
@@ -32,7 +38,7 @@ class Inside(Program):
                 patch.setattr(sys, name, stream)
             patch.chdir(self.home)
             status = run([str(word) for word in words])
-        return Answer(status, _written(streams["stdout"]), _written(streams["stderr"]))
+        return status, _written(err)
 
 
 def _written(stream: io.TextIOWrapper) -> str:

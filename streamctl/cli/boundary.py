@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from streamctl.errors import OutputFailed, StreamctlError, UsageError
+from streamctl.errors import OutputFailed, StreamctlError, UsageError, shell_quoted
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except ClosedPipe as closed:
         if closed.done:
-            say("The change is done; its answer was not read to the end.")
+            again = f" Read it again with: {closed.again}" if closed.again else ""
+            say(_masked(f"The change is done; its answer was not read to the end.{_there(again, arguments)}"))
         return CLOSED_PIPE
     except OSError as error:  # help and version are written by Typer itself
         _debug(arguments)
@@ -61,6 +62,7 @@ class _Unexpected(StreamctlError):
 
 def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     """Write the error to stderr; its exit status."""
+    error.hint = _there(error.hint, arguments)
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
@@ -97,6 +99,34 @@ def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     if option in ROOT_OPTIONS and context is not None and context.parent is not None:
         hint = f"{option} goes before the group: streamctl {option} … {command.partition(' ')[2]}"
     return tell(UsageError(message, hint), arguments)
+
+
+def _there(hint: str, arguments: Sequence[str]) -> str:
+    """The hint, whose commands go to the database that --db named: they are pasted as they stand.
+
+    A command that names a database of its own, or only asks for help, stays as it is.
+    """
+    if not hint or (db := _named_database(arguments)) is None:
+        return hint
+    from streamctl.cli import GROUPS
+
+    commands = rf"streamctl (?=(?:{'|'.join(GROUPS)}) (?!.*--help))"
+    return re.sub(commands, lambda _: f"streamctl --db {shell_quoted(db)} ", hint)
+
+
+def _named_database(arguments: Sequence[str]) -> str | None:
+    """What --db says, from the raw words; it stands before the group."""
+    words = iter(arguments)
+    found = None
+    for word in words:
+        if word in ("--db", "--as-of", "--timeout"):
+            value = next(words, None)
+            found = value if word == "--db" else found
+        elif word.startswith("--db="):
+            found = word.removeprefix("--db=")
+        elif not word.startswith("-"):
+            break
+    return found
 
 
 def _masked(text: str) -> str:

@@ -46,6 +46,9 @@ Closed = Annotated[TypedMonth, month_option("--month", help="The month to close;
 Reason = Annotated[str | None, text_option("--reason", what="reason", help="Why, kept as the invoice's note.")]
 
 
+LIST_AGAIN = "streamctl invoices list"
+
+
 def again(invoice: int) -> str:
     """The command that shows the invoice."""
     return f"streamctl invoices show {invoice}"
@@ -62,7 +65,7 @@ def _all_said(desk: Desk, verb: str, answer: Listing) -> Listing:
     total = sum(row[[column.name for column in answer.columns].index("amount")] for row in rows)
     plural = "s" if len(rows) > 1 else ""
     sentence = f"{verb} invoice{plural} {listed(row[0] for row in rows)}: {money.spoken(total, desk.terms.currency)}."
-    return answer.said(sentence, again(rows[0][0]))
+    return answer.said(sentence, again(rows[0][0]) if len(rows) == 1 else LIST_AGAIN)
 
 
 @group.changes("create")
@@ -164,7 +167,7 @@ def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
 
     numbers = desk.ids(ids)
     desk.confirm(f"Delete invoice {listed(numbers)} with all lines?", yes)
-    return _all_said(desk, "Deleted", invoices.delete(numbers, at=desk.at))
+    return _all_said(desk, "Deleted", invoices.delete(numbers, at=desk.at))._replace(again=LIST_AGAIN)
 
 
 @group.changes("pay")

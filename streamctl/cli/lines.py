@@ -118,4 +118,7 @@ def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
     numbers = desk.ids(ids)
     desk.confirm(f"Delete line {listed(numbers)}?", yes)
     answer = lines.delete(numbers, at=desk.at)
-    return answer.said(f"Deleted line{'s' if len(numbers) > 1 else ''} {listed(numbers)}.")
+    place = [column.name for column in answer.columns].index("invoice")
+    owners = {row[place] for row in answer.rows}
+    again = f"streamctl invoices show {owners.pop()}" if len(owners) == 1 else "streamctl lines list"
+    return answer.said(f"Deleted line{'s' if len(numbers) > 1 else ''} {listed(numbers)}.", again)

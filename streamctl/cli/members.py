@@ -56,6 +56,9 @@ Renewed = Annotated[
 Until = Annotated[TypedDay | None, day_option("--until", help="Until this day, not included.")]
 
 
+LIST_AGAIN = "streamctl members list"
+
+
 def again(record: Record) -> str:
     """The command that shows the member."""
     return f"streamctl members show {record.value('id')}"
@@ -63,7 +66,8 @@ def again(record: Record) -> str:
 
 def all_again(answer: Listing) -> str:
     """The command that shows these members."""
-    return f"streamctl members show {next(iter(answer.rows))[0]}" if answer.rows else ""
+    first, *others = answer.rows
+    return LIST_AGAIN if others else f"streamctl members show {first[0]}"
 
 
 def described(record: Record) -> str:
@@ -224,7 +228,7 @@ def delete(
     names = desk.words(members)
     desk.confirm(f"Delete member {listed(names)}{' with all their streams and invoices' if force else ''}?", yes)
     answer = verbs.delete(names, at=desk.at, force=force)
-    return answer.said(f"Deleted {_named(answer)}.")
+    return answer.said(f"Deleted {_named(answer)}.", LIST_AGAIN)
 
 
 @group.changes("erase")

@@ -11,7 +11,7 @@ from streamctl.cli.options import Member, OfMember, reading, row_id, text_option
 from streamctl.domain import calendar, events, text
 from streamctl.domain.events import EVERY_THOUSAND, Group
 from streamctl.domain.records import Answer, Document, Listing, Record
-from streamctl.errors import UsageError, counted, listed
+from streamctl.errors import UsageError, counted, listed, shell_quoted
 
 group = Commands("stream", "Streams: credits taken and given back.")
 
@@ -35,12 +35,17 @@ StreamId = Annotated[
 ]
 
 
+def again(member: str) -> str:
+    """The command that shows the member's streams."""
+    return f"streamctl stream list --all --member {shell_quoted(member)}"
+
+
 def _said(verb: str, receipt: Record, member: str) -> Record:
     left = f"{counted(receipt.value('credits'), 'credit')} free"
     charged = f"invoice {receipt.value('invoice_id')}, line {receipt.value('invoice_line_id')}"
     already = "Already done: " if receipt.value("replayed") else ""
     sentence = f"{already}{verb} member {member}: stream {receipt.value('stream_id')}, {charged}, {left}."
-    return receipt.said(sentence, f"streamctl stream list --all --member {member}")
+    return receipt.said(sentence, again(member))
 
 
 @group.changes("checkin")
@@ -69,7 +74,8 @@ def checkout(
         return _all_said(streaming.check_out_all(member, at=desk.at), member)
     receipt = streaming.check_out(member, at=desk.at, stream=stream, ref=ref)
     if receipt.value("replayed") and receipt.value("invoice_line_id") is None:
-        return receipt.said(f"Stream {receipt.value('stream_id')} was closed before: {receipt.value('close_reason')}.")
+        closed = f"Stream {receipt.value('stream_id')} was closed before: {receipt.value('close_reason')}."
+        return receipt.said(closed, again(member))
     return _said("checked out" if receipt.value("replayed") else "Checked out", receipt, member)
 
 
@@ -184,7 +190,7 @@ def batch(
     from streamctl.cli.batching import Receipts
 
     receipts = Receipts(desk, file, commit_every, stop=stop)
-    return Document(receipts.lines(), live=True, refusal=receipts.refusal)
+    return Document(receipts.lines(), live=True, refusal=receipts.refusal, again="streamctl stream list --all")
 
 
 @group.lists("list")
@@ -205,5 +211,5 @@ def _all_said(answer: Listing, member: str) -> Listing:
     sentence = f"Checked out member {member}: stream {', '.join(map(str, streams))}."
     return answer.said(
         sentence if streams else f"Member {member} had no stream open.",
-        f"streamctl stream list --all --member {member}",
+        again(member),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from streamctl.domain import money
 from streamctl.domain.documents import BILL, LINE_GROUP, RECIPIENT, SELLER, Paper, Papers
 from streamctl.domain.records import Column, Listing
-from streamctl.errors import BadValue, ExtraMissing, counted, quoted_path
+from streamctl.errors import BadValue, ExtraMissing, counted, quoted_path, shell_quoted
 from streamctl.output import jsontext
 from streamctl.output.letter import text
 from streamctl.output.progress import progress
@@ -83,7 +83,7 @@ def into(folder: str, papers: Papers, form: Form, own_files: Callable[[Path], bo
             written.append((paper.invoice.id, file))
             advance()
     sentence = f"Rendered {counted(len(written), 'invoice')} into {folder.rstrip('/')}/."
-    return Listing(WRITTEN, written, sentence=sentence)
+    return Listing(WRITTEN, written, sentence=sentence, again=f"ls {shell_quoted(str(base))}")
 
 
 def name_of(paper: Paper) -> str:

@@ -15,11 +15,12 @@ from streamctl.errors import BadValue, OutputFailed, quoted_path
 
 
 class ClosedPipe(Exception):
-    """Whoever read our output has gone; `done` says whether a change had been committed."""
+    """Whoever read our output has gone; `done` says whether a change had been committed, `again` what shows it."""
 
-    def __init__(self, done: bool) -> None:
+    def __init__(self, done: bool, again: str = "") -> None:
         super().__init__()
         self.done = done
+        self.again = again
 
 
 class Sink:
@@ -45,7 +46,7 @@ class Sink:
             yield
         except BrokenPipeError:
             discard(self.file)
-            raise ClosedPipe(self._done()) from None
+            raise ClosedPipe(self._done(), self.again) from None
         except OSError as error:
             discard(self.file)
             raise OutputFailed(error.strerror or str(error), done=self._done(), again=self.again) from None
