@@ -12,6 +12,7 @@ def main() -> None:
     """Run the command line and exit with its status."""
     from streamctl.cli.boundary import run
 
+    os.umask(0o077)  # whatever is made is its owner's alone, SQLite's own files too
     # What is to be written is written and the database is closed when `run` returns. Taking the interpreter apart
     # object by object would only take time.
     os._exit(run(sys.argv[1:]))

@@ -35,7 +35,7 @@ class Settings(NamedTuple):
         if self.db is None:
             from platformdirs import user_data_path
 
-            return user_data_path("streamctl", appauthor=False) / DATABASE_NAME
+            return (user_data_path("streamctl", appauthor=False) / DATABASE_NAME).resolve()
         return place_of(self.db, "--db")
 
     def now(self, zone: ZoneInfo) -> datetime:

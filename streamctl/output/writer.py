@@ -59,7 +59,7 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
     A file that can't be made is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe.
     """
     if output is None or output == "-":
-        with _standard_output(done) as found:
+        with _standard_output(own_files, done) as found:
             yield found
         return
     try:
@@ -98,10 +98,12 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
 
 
 @contextmanager
-def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
+def _standard_output(own_files: Callable[[Path], bool], done: Callable[[], bool]) -> Iterator[Sink]:
     out = sys.stdout
     if out is None:
         raise OutputFailed("standard output is closed", done=False)
+    if _is_file(out) and own_files(Path(f"/dev/fd/{out.fileno()}")):
+        raise BadValue("Standard output is the database itself; the answer can't be written into it.")
     if isinstance(out, io.TextIOWrapper):
         # Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
         terminal = out.isatty()
@@ -111,6 +113,12 @@ def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
     yield found
     with found.guarded():
         out.flush()
+
+
+def _is_file(out: IO[str]) -> bool:
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(os.fstat(out.fileno()).st_mode)
+    return False
 
 
 def say(text: str) -> None:

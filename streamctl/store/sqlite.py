@@ -21,6 +21,7 @@ from streamctl.errors import (
     ReadOnly,
     StorageFailed,
     StreamctlError,
+    quoted_path,
     shell_quoted,
 )
 from streamctl.store import files
@@ -253,12 +254,17 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
 
     def notes(self) -> Iterator[str]:
-        """A word on the versions that have a rare fault in WAL mode."""
+        """A word on the versions that have a rare fault in WAL mode, and on a file that is open to others."""
         first, last = WAL_RESET_BUG
         if first <= sqlite3.sqlite_version_info <= last and sqlite3.sqlite_version_info not in WAL_RESET_FIXED_TOO:
             yield (
                 f"SQLite {sqlite3.sqlite_version} has the rare WAL-reset fault of 3.7.0 to 3.51.2; "
                 "take 3.51.3 or later when you can."
+            )
+        if self.path.stat().st_mode & 0o077:  # what SQLite makes beside it has the same mode
+            yield (
+                f"Others on this machine may open {quoted_path(self.name)}; unless that is meant, close it with: "
+                f"chmod go= {shell_quoted(self.name)}"
             )
 
     def shell(self, sql: str) -> str:
@@ -301,8 +307,8 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
 def is_file_of(database: Path, path: Path) -> bool:
     """Whether the path is the database or one of SQLite's files beside it, by name or by another link to it."""
-    files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")]
-    return path in files or (path.exists() and any(file.exists() and path.samefile(file) for file in files))
+    own = [database.with_name(database.name + end) for end in ("", *files.BESIDE)]
+    return path in own or (path.exists() and any(file.exists() and path.samefile(file) for file in own))
 
 
 def _name_of(error: BaseException) -> str:
