@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from tempfile import TemporaryFile
 
 import pytest
 from program import Answer, Program
@@ -26,10 +27,11 @@ class Inside(Program):
         self, out: io.TextIOBase | None, *words: object, stdin: str | bytes = b"", **environment: str
     ) -> tuple[int, str]:
         """Run it with this as its standard output, None where that is closed; the status and standard error."""
-        given = stdin.encode() if isinstance(stdin, str) else stdin
         err = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
-        streams = {"stdin": io.TextIOWrapper(io.BytesIO(given), "utf-8"), "stdout": out, "stderr": err}
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, TemporaryFile() as given:
+            given.write(stdin.encode() if isinstance(stdin, str) else stdin)
+            given.seek(0)
+            streams = {"stdin": io.TextIOWrapper(given, "utf-8"), "stdout": out, "stderr": err}
             for name in FOREIGN:
                 patch.delenv(name, raising=False)
             for name, value in (self.environment | environment).items():

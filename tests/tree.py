@@ -15,14 +15,14 @@ from streamctl.cli import app
 # A value for each argument, by its name; and what a command needs besides its arguments.
 ARGUMENTS = {
     "email": "new@example.com",
-    "file": "-",
+    "file": "input",
     "ids": "1",
     "invoice": "1",
-    "key": "seller_note",
+    "key": "seller_name",
     "line": "1",
     "member": "1",
     "members": "1",
-    "value": "a note",
+    "value": "a name",
 }
 NEEDED = {
     "db move": ("--to=moved.db",),
@@ -50,6 +50,7 @@ class Parameter(NamedTuple):
     name: str
     flag: str  # "" for an argument
     shown: str  # what the help calls its value
+    choices: tuple[str, ...] = ()  # where it takes nothing else
 
     @property
     def free(self) -> bool:
@@ -66,8 +67,17 @@ class Command(NamedTuple):
 
     name: str
     parameters: tuple[Parameter, ...]
-    rehearses: bool
-    takes_format: bool
+    flags: tuple[str, ...]
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether it can be rehearsed."""
+        return REHEARSAL in self.flags
+
+    @property
+    def takes_format(self) -> bool:
+        """Whether its answer comes in every format."""
+        return any(one.flag == "--format" for one in self.parameters)
 
     @property
     def changes(self) -> bool:
@@ -116,10 +126,11 @@ def _command(name: str, built: Any) -> Command:
     valued = [one for one in built.params if one.param_type_name == "argument" or not one.is_flag]
     return Command(
         name,
-        tuple(
-            Parameter(one.name, one.opts[0] if one.param_type_name == "option" else "", one.metavar or "")
-            for one in valued
-        ),
-        any(REHEARSAL in one.opts for one in built.params),
-        any("--format" in one.opts for one in built.params),
+        tuple(map(_parameter, valued)),
+        tuple(one.opts[0] for one in built.params if one not in valued),
     )
+
+
+def _parameter(built: Any) -> Parameter:
+    flag = built.opts[0] if built.param_type_name == "option" else ""
+    return Parameter(built.name, flag, built.metavar or "", tuple(getattr(built.type, "choices", ())))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# C0 and C1 controls, DEL, soft hyphen, Arabic letter mark, zero-width and bidirectional controls, line and paragraph
-# separators, invisible operators, variation selectors' tag block, BOM, interlinear annotations, lone surrogates.
+# C0 and C1 controls, DEL, line and paragraph separators, interlinear annotations, lone surrogates; and what nobody sees
+# (Unicode's Default_Ignorable_Code_Point): soft hyphen, joiners, fillers, zero-width and bidirectional controls,
+# invisible operators, variation selectors, BOM, tags.
 UNSAFE = (
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff"
-    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

@@ -20,8 +20,12 @@ def draft(path: Path) -> Iterator[Path]:
 
     New folders are made 0700. Raises DatabaseExists when something is there, CannotOpen when the folder can't take it.
     """
-    found = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    if left := [name for end in BESIDE if (name := path.with_name(path.name + end)).exists()]:
+    found = path.with_name(f".streamctl.{os.urandom(8).hex()}")
+    try:
+        left = [name for end in BESIDE if (name := path.with_name(path.name + end)).exists()]
+    except OSError as error:  # a name so long that SQLite's own files would have none
+        raise CannotOpen(str(path), error.strerror or str(error)) from None
+    if left:
         raise DatabaseExists(
             f"{left[0]} is left over from another database; it would be mixed into this one.",
             "Move it away, or bring back the database it belongs to.",

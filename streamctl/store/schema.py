@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamctl.errors import DatabaseExists, quoted_path
+from streamctl.errors import CannotOpen, DatabaseExists, quoted_path
 from streamctl.store import files
 from streamctl.store.database import current, opened, store_at, translated
 from streamctl.store.drivers import hidden
@@ -19,7 +19,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def is_there(place: Place, *, wait: float) -> bool:
     """Whether there is something at that place, ours or not. Raises CannotOpen, Unreachable."""
     if isinstance(place, Path):
-        return place.exists()
+        try:
+            return place.exists()
+        except OSError as error:
+            raise CannotOpen(str(place), error.strerror or str(error)) from None
     store = store_at(place, wait=wait)
     with translated(store):
         try:

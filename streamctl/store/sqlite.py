@@ -308,7 +308,15 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 def is_file_of(database: Path, path: Path) -> bool:
     """Whether the path is the database or one of SQLite's files beside it, by name or by another link to it."""
     own = [database.with_name(database.name + end) for end in ("", *files.BESIDE)]
-    return path in own or (path.exists() and any(file.exists() and path.samefile(file) for file in own))
+    return path in own or any(_same(path, file) for file in own)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are there and one file; what can't be looked at is not."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _name_of(error: BaseException) -> str:

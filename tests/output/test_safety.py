@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hostile import HOSTILE, UNESCAPED, Screen, unsafe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import keep, put
@@ -22,50 +23,8 @@ from streamctl.output import delimited, jsontext, table
 from streamctl.output.safety import safe
 
 Command = Callable[..., Any]
-HOSTILE = {
-    "colour": "\x1b[31mred\x1b[0m",
-    "clear": "\x1b[2J\x1b[H",
-    "title": "\x1b]0;owned\x07",
-    "link": "\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\",
-    "c1": "\x9b31mred\x85",
-    "bidi": "user\u202egnp.exe\u2066\u2069",
-    "marks": "a\u200eb\u200fc\u061cd",
-    "invisible": "a\u200b\u200c\u200d\u2060\ufeffb",
-    "separators": "one\u2028two\u2029three",
-    "closing": "[/b] [/] [",
-    "markup": "[red]x[/red] [link=http://evil]y[/link]",
-    "smiley": ":smile: ${HOME} %s {0}",
-    "formula": "=cmd|' /C calc'!A0",
-    "lines": "one\ntwo\n",
-    "overwrite": "safe\rowned",
-    "backspace": "abc\b\b\bxyz\x7f",
-    "tab": "a\tb\\t",
-    "bell": "\a",
-    "emoji": "😀👩\u200d👩\u200d👧",
-    "hebrew": "שלום עולם",
-    "arabic": "مرحبا",
-    "quotes": "'\"`$(rm)",
-}
-UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
-CONTROLLING = {chr(number) for number in (*range(32), *range(0x7F, 0xA0))}
-BIDI = {chr(number) for number in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-HIDING = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u2028", "\u2029"}
 any_text = st.text(st.characters(exclude_categories=["Cs"]))
 spiced = st.lists(st.one_of(any_text, st.sampled_from(list(HOSTILE.values())))).map("".join)
-
-
-def unsafe(text: str, allowed: str = "\n") -> set[str]:
-    """The characters in it that a terminal would obey or that would hide something."""
-    return {c for c in text if c in CONTROLLING | BIDI | HIDING or unicodedata.category(c) in ("Cc", "Cs")} - set(
-        allowed
-    )
-
-
-class Screen(io.TextIOWrapper):
-    """Standard output that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -220,7 +179,7 @@ def test_safe_text_is_harmless_and_other_text_is_left_alone(text: str) -> None:
     shown = safe(text)
     assert unsafe(shown, "") == set()
     assert safe(shown) == shown
-    plain = "".join(c for c in text if unicodedata.category(c)[0] in "LNP" and c not in "\u115f\u1160\u3164")
+    plain = "".join(c for c in text if unicodedata.category(c)[0] in "LNP" and c not in "\u115f\u1160\u3164\uffa0")
     assert safe(plain) == plain
 
 

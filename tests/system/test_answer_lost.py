@@ -7,9 +7,10 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -33,7 +34,7 @@ OUT_OF_SEVERAL = ("members add x@example.com --no-membership", "invoices create 
 class Change(NamedTuple):
     """A command with values that change something; what its change leaves to be seen, or takes away."""
 
-    values: dict[str, str] = {}
+    values: Mapping[str, str] = MappingProxyType({})
     seen: str = ""
     gone: str = ""
     before: tuple[str, ...] = ()

@@ -249,6 +249,26 @@ def test_any_name_of_a_file_is_only_a_name(inside: Callable[..., Any], tmp_path:
     connection.close()
 
 
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_a_name_is_taken_as_long_as_sqlites_own_files_have_one(
+    program: Program, inside: Callable[..., Any], tmp_path: Path, letter: str
+) -> None:
+    """Catches a name that only the database itself, or the draft of it, could have: it was said of the answer."""
+    folder = tmp_path / "long"
+    folder.mkdir()
+    most = 255 - len("-journal")
+    for length in (most - 1, most, most + 1, most + 20, 300):
+        name = (letter * length).encode()[:length].decode(errors="ignore")
+        fits = len(name.encode()) <= most
+        for command in ((folder / name, "db", "init"), (program.db, "db", "move", "--to", folder / name)):
+            status, err = inside(*command)
+            assert status == (0 if fits else 6), err
+            assert fits or "can't be opened: File name too long." in err
+            assert names(folder) == ([name] if fits else [])
+            for made in folder.iterdir():
+                made.unlink()
+
+
 def test_a_new_database_is_its_owners_alone(inside: Callable[..., Any], tmp_path: Path) -> None:
     db = tmp_path / "one" / "two" / "streamctl.db"
     before = os.umask(0)

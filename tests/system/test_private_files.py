@@ -18,7 +18,13 @@ from program import Program
 pytestmark = pytest.mark.sqlite("files")
 
 EVENT = b'{"action": "checkin", "member": 1}\n'
-COMMANDS = (("members", "list"), ("stream", "checkin", "1"), ("db", "dump"), ("db", "init"), ("invoices", "render", "1"))
+COMMANDS = (
+    ("members", "list"),
+    ("stream", "checkin", "1"),
+    ("db", "dump"),
+    ("db", "init"),
+    ("invoices", "render", "1"),
+)
 
 
 def command(program: Program, *words: str, **how: object) -> subprocess.CompletedProcess[str]:

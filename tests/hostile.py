@@ -1,0 +1,348 @@
+"""Text that would command a terminal, a spreadsheet or a database, and what every answer promises whatever is typed."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import tty
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from inside import Inside
+from program import Answer, Program
+from tree import ARGUMENTS, REHEARSAL, ROOT, Command, Parameter, command, commands
+
+HOSTILE = {
+    "colour": "\x1b[31mred\x1b[0m",
+    "clear": "\x1b[2J\x1b[H",
+    "title": "\x1b]0;owned\x07",
+    "link": "\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\",
+    "c1": "\x9b31mred\x85",
+    "bidi": "user\u202egnp.exe\u2066\u2069",
+    "marks": "a\u200eb\u200fc\u061cd",
+    "invisible": "a\u200b\u200c\u200d\u2060\ufeffb",
+    "separators": "one\u2028two\u2029three",
+    "closing": "[/b] [/] [",
+    "markup": "[red]x[/red] [link=http://evil]y[/link]",
+    "smiley": ":smile: ${HOME} %s {0}",
+    "formula": "=cmd|' /C calc'!A0",
+    "lines": "one\ntwo\n",
+    "overwrite": "safe\rowned",
+    "backspace": "abc\b\b\bxyz\x7f",
+    "tab": "a\tb\\t",
+    "bell": "\a",
+    "emoji": "😀👩\u200d👩\u200d👧",
+    "hebrew": "שלום עולם",
+    "arabic": "مرحبا",
+    "quotes": "'\"`$(rm)",
+}
+MORE = {
+    "clipboard": "\x1b]52;c;b3duZWQ=\x07",
+    "device control": '\x1bP$q"p\x1b\\ \x1b_apc\x1b\\ \x1b^pm\x1b\\ \x1bXsos\x1b\\',
+    "reset": "\x1bc\x1b(0\x1b[?1049h\x1b[6n",
+    "c1 strings": "\x90q\x9c\x9d0;owned\x9c\x9e\x9f\x84\x8e\x8f",
+    "dos lines": "one\r\ntwo\r\n",
+    "other line ends": "a\vb\fc\x85d\x1ce\x1df\x1e",
+    "embeddings": "\u202aa\u202bb\u202cc\u202dd\u2067e\u2068f\u2069",
+    "sum": "@SUM(A1:A9)",
+    "plus": "+cmd|'/C calc'!A0",
+    "minus": "-1+1",
+    "tab formula": "\t=1+1",
+    "cr formula": "\r=1+1",
+    "four bytes": "𝕬𠜎🏴\U000e0067\U000e0062\U000e007f",
+    "combining": "Z̷̢͍̀a̸l̴g̵o̶ e\u0301 é",
+    "tags": "a\U000e0001b\ufff9c\ufffbd\u00ade",
+    "fullwidth": "\uff1d\uff11\uff0b\uff11 \uff07\uff1b\uff24\uff32\uff2f\uff30",
+    "invisible marks": "a\u034fb\u17b4c\u180bd\uffa0e\U0001d173f\ufe0fg",
+    "backslashes": "\\x1b[31m \\u202e \\n \\",
+    "sql": "'; DROP TABLE user; --",
+    "nothing": " ",
+    "null": "\\N",
+    "255 characters": "ä" * 255,
+    "255 wide ones": "😀" * 255,
+}
+CORPUS = {**HOSTILE, **MORE}
+# What can't be kept, whatever it is to be.
+UNSTORABLE = {
+    "nul": "a\0b",
+    "lone surrogate": "a\ud83db",
+    "broken byte": "a\udcffb",
+    "256 characters": "x" * 256,
+}
+EVERYTHING = "".join(dict.fromkeys("".join(CORPUS.values())))[:255]
+DOCUMENTED = (0, 2, 3, 4, 5, 6, 130, 141)
+FORMATS = ("table", "json", "jsonl", "csv", "tsv", "ids")
+
+CONTROLLING = {chr(number) for number in (*range(32), *range(0x7F, 0xA0))}
+BIDI = {chr(number) for number in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+HIDING = set(
+    "\u200b\u200c\u200d\u2060\u2064\ufeff\u2028\u2029\u034f\u115f\u17b4\u180b\u180f\u3164\ufe0f\uffa0\U0001bca0\U0001d173"
+)
+OUR_STYLES = re.compile(r"\x1b\[(?:0|1|36;49)?m")  # of tables and bars; the corpus has none of them
+
+
+def unsafe(text: str, allowed: str = "\n") -> set[str]:
+    """The characters in it that a terminal would obey or that would hide something."""
+    return {c for c in text if c in CONTROLLING | BIDI | HIDING or unicodedata.category(c) in ("Cc", "Cs")} - set(
+        allowed
+    )
+
+
+class Screen(io.TextIOWrapper):
+    """Standard output that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(program: Inside, *words: object, stdin: str | bytes = b"", **environment: str) -> Answer:
+    """Run it in this process before a terminal that knows no styles."""
+    out = io.BytesIO()
+    screen = Screen(out, encoding="utf-8")
+    status, err = program.into(screen, *words, stdin=stdin, TERM="dumb", **environment)
+    screen.flush()
+    return Answer(status, out.getvalue().decode(), err)
+
+
+def keeps_its_word(answer: Answer, about: object) -> None:
+    """Whatever was typed: a documented status, never a traceback, and one `Error:` where it is not done."""
+    assert answer.status in DOCUMENTED, (about, answer)
+    assert "Traceback" not in answer.err, (about, answer.err)
+    assert "Something unexpected" not in answer.err, (about, answer.err)
+    said = [line for line in answer.err.split("\n") if line and not line.startswith("Note: ")]
+    if answer.status in (0, 130, 141):
+        assert not any(line.startswith(("Error: ", '{"error"')) for line in said), (about, answer.err)
+        return
+    assert said, (about, answer)
+    assert said[0].startswith(("Error: ", '{"error"')), (about, answer.err)
+    assert len(said) <= 1 or (len(said) == 2 and said[1].startswith("Hint: ")), (about, answer.err)
+    if said[0].startswith("{"):
+        assert list(json.loads(said[0])["error"]) == ["code", "message", "hint", "details"]
+
+
+def is_safe(answer: Answer, about: object, *, tabs: bool = False) -> None:
+    """What a terminal got of it can do nothing to it."""
+    assert unsafe(OUR_STYLES.sub("", answer.out), "\n\t" if tabs else "\n") == set(), (about, answer.out)
+    assert unsafe(answer.err) == set(), (about, answer.err)
+
+
+UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+
+
+def read_back(text: str, format: str, column: str) -> list[Any]:
+    """The values of a column as a program reads them from JSON, JSON Lines, CSV or TSV."""
+    match format:
+        case "json":
+            return [row[column] for row in json.loads(text)]
+        case "jsonl":
+            return [json.loads(line)[column] for line in text.split("\n") if line]
+        case "csv":
+            return [row[column] for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
+        case _:
+            header, *rows = [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+            place = header.index(column)
+            return [re.sub(r"\\.", lambda found: UNESCAPED[found[0]], row[place]) for row in rows]
+
+
+class Kept(NamedTuple):
+    """A command that keeps text: in which options, with what else, and the listing with columns of these names.
+
+    `{n}` is the number of the text, from 1.
+    """
+
+    command: str
+    options: tuple[str, ...]
+    values: dict[str, str]
+    listing: str
+    column: str = ""  # where its name is another one
+    before: str = ""  # a command that is run for each text first
+
+
+# One after the other on a database without members.
+KEPT = (
+    Kept(
+        "members add", ("name",), {"email": "m{n}@example.com", "start": "2026-11-01", "credits": "9"}, "members list"
+    ),
+    Kept("members update", ("name",), {"member": "{n}"}, "members list"),
+    Kept("invoices create", ("description",), {"member": "{n}"}, "invoices list"),
+    Kept("invoices update", ("description",), {"invoice": "{n}"}, "invoices list"),
+    Kept("lines add", ("description", "key"), {"invoice": "{n}"}, "lines list"),
+    Kept("lines update", ("description",), {"line": "{n}"}, "lines list"),
+    Kept("stream checkin", ("ref", "device"), {"member": "{n}"}, "stream list"),
+    Kept("stream takeover", ("ref", "device"), {"member": "{n}"}, "stream list"),
+    Kept("invoices pay", ("note",), {"ids": "{n}"}, "invoices list --columns id,note"),
+    Kept(
+        "invoices void", ("reason",), {"ids": "{n}"}, "invoices list --columns id,note", "note", "invoices reopen {n}"
+    ),
+)
+# What takes text and does not keep it as it is in a listing: tests of their own.
+TAKEN_OTHERWISE = {
+    ("members add", "email"),
+    ("members update", "email"),
+    ("stream checkout", "ref"),
+    ("stream heartbeat", "refs"),
+    ("db set", "key"),
+    ("db set", "value"),
+}
+MOST_OF_A_KEY = 200
+
+
+def value_of(kept: Kept, option: str, text: str) -> str:
+    """The text as this option takes it: a key is new, not empty and shorter."""
+    return f"{kept.command} {text}"[:MOST_OF_A_KEY] if option in ("key", "ref") else text
+
+
+def fill(program: Inside, texts: Iterable[str]) -> Iterator[tuple[Kept, list[dict[str, str]]]]:
+    """Keep each text with each command in turn, before a terminal; after each command, what its listing should have."""
+    texts = list(texts)
+    for kept in KEPT:
+        expected = []
+        for number, text in enumerate(texts, 1):
+            if kept.before:
+                program.ok(*kept.before.format(n=number).split())
+            values = {option: value_of(kept, option, text) for option in kept.options}
+            fixed = {name: value.format(n=number) for name, value in kept.values.items()}
+            answer = shown(program, *command(kept.command).words(**values, **fixed))
+            assert answer.status == 0, (kept.command, text, answer.err)
+            is_safe(answer, (kept.command, text))
+            expected.append({kept.column or option: value for option, value in values.items()})
+        yield kept, expected
+
+
+def reads_back(program: Inside, kept: Kept, expected: list[dict[str, str]]) -> None:
+    """In a pipe each format but those for people gives back every text exactly; a terminal gets it harmless."""
+    for format in FORMATS:
+        words = (*kept.listing.split(), "--format", format)
+        is_safe(shown(program, *words), words, tabs=format == "tsv")
+        if format in ("table", "ids"):
+            continue
+        answer = program(*words)
+        for column in expected[0]:
+            assert read_back(answer.out, format, column) == [row[column] for row in expected], (words, column)
+
+
+ENDLESS = ("stream watch",)  # into a pipe that nobody reads it ends
+
+
+def type_in(program: Inside, where: Command | None, into: Parameter, text: str, format: str = "") -> Answer:
+    """Give the text as this argument or option of the command (of the root, without one) before a terminal."""
+    if where is None:
+        return shown(program, *into.given(text), "members", "list", *([f"--format={format}"] if format else []))
+    more = [REHEARSAL] if where.rehearses else []
+    if format and where.takes_format:
+        more.append(f"--format={format}")
+    return run(program, where, where.words(*more, **{into.name: text}))
+
+
+def run(program: Inside, command: Command, words: Iterable[str]) -> Answer:
+    """Run that command's line before a terminal; an endless one into a pipe that nobody reads."""
+    if command.name not in ENDLESS:
+        return shown(program, *words)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        status, err = program.into(pipe, *words)
+        return Answer(status, "", err)
+
+
+def everywhere() -> Iterator[tuple[Command | None, Parameter]]:
+    """Every argument and every option with a value of every command, and of the root."""
+    yield from ((None, one) for one in ROOT)
+    yield from ((each, one) for each in commands() for one in each.parameters)
+
+
+def furnish(program: Inside) -> None:
+    """One of everything besides member 1, and the file that commands are told to read."""
+    for words in ("invoices create 1", "lines add 1 --amount 5 --key k", "stream checkin 1 --ref s"):
+        program.ok(*words.split())
+    (program.home / ARGUMENTS["file"]).write_bytes(b"{}\n")
+
+
+ADDRESS = "a\u202e\u200b[red]='`$(x)😀\u05d0\ufe0f@example.com"
+SELLER = ("seller_name", "seller_address", "seller_email", "seller_tax_id", "seller_note")
+
+
+def books_of(program: Inside, texts: Iterable[str]) -> None:
+    """Books whose every text is hostile: names, addresses, the seller, and the invoices' numbers too."""
+    for _ in fill(program, texts):
+        pass
+    for setting in SELLER:
+        program.ok("db", "set", setting, ADDRESS if setting == "seller_email" else EVERYTHING)
+    program.ok("db", "set", "number_format", f"{HOSTILE['colour']}{HOSTILE['bidi']}{HOSTILE['formula']}{{seq}}")
+    program.ok("members", "update", "1", "--email", ADDRESS)
+    program.ok("invoices", "reopen", "1")
+    program.ok("invoices", "issue", "--month", "this", "--force")
+    program.ok("stream", "checkin", ADDRESS, "--device", EVERYTHING, "--ref", EVERYTHING[:MOST_OF_A_KEY])
+
+
+def readings() -> Iterator[tuple[str, ...]]:
+    """Every command that only reads, and the documents, in every format, when something is overdue already."""
+    for one in commands():
+        if one.name in ENDLESS or one.changes:
+            continue
+        words = ("--as-of", "2026-12-31T12:00:00Z", *one.words())
+        yield words
+        if one.takes_format:
+            split = len(words) - words[::-1].index("--") - 1 if "--" in words else len(words)
+            yield from ((*words[:split], f"--format={format}", *words[split:]) for format in FORMATS)
+    extra = "+email,voided_at,note"
+    yield from (("invoices", "list", "--columns", extra, "--format", format) for format in FORMATS)
+    yield from (("invoices", "render", "1", "--to", form) for form in ("html", "text", "json"))
+    yield from (
+        ("invoices", "list", "--columns", EVERYTHING),
+        ("invoices", "list", "--sort", EVERYTHING, "--format=json"),
+    )
+    yield ("members", "show", "--", f"x{ADDRESS}")
+
+
+# Runs many command lines one after the other, so that a real terminal costs one process.
+MANY = (
+    "import json, sys\n"
+    "from streamctl.cli.boundary import run\n"
+    "for words in json.load(open(sys.argv[1])):\n"
+    "    run(words)\n"
+)
+
+
+def on_a_terminal(
+    program: Program, command: Iterable[str], *, typed: bytes = b"", **environment: str
+) -> tuple[int, str]:
+    """Run Python with these words, its input and output a terminal of its own; the status and what that got."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    got = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # how a terminal ends
+            while more := os.read(ours, 65536):
+                got.extend(more)
+
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=program.environment | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | environment,
+        cwd=program.home,
+    )
+    os.close(theirs)
+    reader = threading.Thread(target=read)
+    reader.start()
+    os.write(ours, typed)
+    status = process.wait(timeout=120)
+    reader.join(timeout=60)
+    os.close(ours)
+    return status, got.decode()
