@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile import HOSTILE, UNESCAPED, Screen, unsafe
+from hostile import HOSTILE, Screen, unsafe
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kept import UNESCAPED
 from places import keep, put
 from program import Program
 

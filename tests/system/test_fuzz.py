@@ -13,11 +13,7 @@ pytestmark = pytest.mark.sqlite("each try begins with a copy of a file; the long
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
 few = settings(
-    deadline=None,
-    database=None,
-    derandomize=True,
-    max_examples=150,
-    suppress_health_check=list(HealthCheck),
+    deadline=None, database=None, derandomize=True, max_examples=200, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -35,7 +31,7 @@ def test_every_kind_of_value_is_known() -> None:
 def test_no_command_line_is_more_than_a_refusal(bench: Bench) -> None:
     """Catches a reader of an option that lets an error of Python's out, an undocumented status, a line too many."""
 
-    @few
+    @settings(few, max_examples=400)
     @given(lines())
     def every_line(made: tuple[Command, list[str]]) -> None:
         bench.line(*made)

@@ -10,32 +10,24 @@ from itertools import cycle
 
 import pytest
 from hostile import (
-    ADDRESS,
     CORPUS,
     EVERYTHING,
     HOSTILE,
-    KEPT,
-    MANY,
     MORE,
     OUR_STYLES,
-    TAKEN_OTHERWISE,
     UNSTORABLE,
-    books_of,
     everywhere,
-    fill,
     furnish,
     is_safe,
     keeps_its_word,
-    on_a_terminal,
-    read_back,
-    readings,
-    reads_back,
     shown,
     type_in,
     unsafe,
 )
 from inside import Inside
+from kept import ADDRESS, KEPT, TAKEN_OTHERWISE, books_of, fill, read_back, readings, reads_back
 from program import Program
+from terminals import MANY, on_a_terminal
 from tree import command, commands
 
 IN_PROCESS = (

@@ -58,7 +58,10 @@ def main() -> int:
                     traceback.print_exc()
                     broken = 1
                 found = ", ".join(f"{count} times exit {status}" for status, count in sorted(bench.outcomes.items()))
-                print(f"fuzz, {engine}: {most} {what} in {time.monotonic() - start:.0f} s: {found}", flush=True)
+                print(
+                    f"fuzz, {engine}: {bench.outcomes.total()} {what} in {time.monotonic() - start:.0f} s: {found}",
+                    flush=True,
+                )
     return broken
 
 

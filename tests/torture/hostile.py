@@ -20,24 +20,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # what the tests share
 from hostile import (
     CORPUS,
     EVERYTHING,
-    MANY,
     OUR_STYLES,
     UNSTORABLE,
-    books_of,
     everywhere,
-    fill,
     furnish,
     is_safe,
     keeps_its_word,
-    on_a_terminal,
-    readings,
-    reads_back,
     type_in,
     unsafe,
 )
 from inside import Inside
+from kept import books_of, fill, readings, reads_back
 from places import ENGINES, empty, nowhere, put
 from program import Program
+from terminals import MANY, on_a_terminal
 from tree import commands
 
 BROKEN_BYTES = "caf\udce9 \udcff"
