@@ -12,7 +12,7 @@ def main() -> None:
     """Run the command line and exit with its status."""
     from streamctl.cli.boundary import run
 
-    os.umask(0o077)  # whatever is made is its owner's alone, SQLite's own files too
+    os.umask(os.umask(0o077) & 0o077)  # files are made 0600 and folders 0700; none is to come out less
     # What is to be written is written and the database is closed when `run` returns. Taking the interpreter apart
     # object by object would only take time.
     os._exit(run(sys.argv[1:]))

@@ -27,10 +27,15 @@ COMMANDS = (
 )
 
 
+def environment(program: Program) -> dict[str, str]:
+    """As the program has it; no umask of a test is to reach the interpreter's own bytecode."""
+    return program.environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def command(program: Program, *words: str, **how: object) -> subprocess.CompletedProcess[str]:
     """The program as a process that is started in this way."""
     line = [sys.executable, "-m", "streamctl", *words]
-    given: dict[str, object] = {"env": program.environment, "cwd": program.home, "stdout": subprocess.PIPE, **how}
+    given: dict[str, object] = {"env": environment(program), "cwd": program.home, "stdout": subprocess.PIPE, **how}
     return subprocess.run(line, stderr=subprocess.PIPE, text=True, check=False, timeout=60, **given)  # type: ignore[call-overload,no-any-return]
 
 
@@ -39,7 +44,7 @@ def in_use(program: Program, **how: object) -> Iterator[None]:
     """While another process has written to the database and goes on: its -wal and -shm are there."""
     with subprocess.Popen(
         [sys.executable, "-m", "streamctl", "stream", "batch", "-"],
-        env=program.environment,
+        env=environment(program),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         **how,  # type: ignore[call-overload]
@@ -154,11 +159,11 @@ def test_the_default_place_is_resolved_like_any_other(nothing: Program, tmp_path
     place = tmp_path / "share" / "streamctl" / "streamctl.db"
     place.parent.mkdir(parents=True)
     place.symlink_to(real)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share")}
-    told = command(nothing, "db", "info", "--format", "json", env=environment)
+    own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share")}
+    told = command(nothing, "db", "info", "--format", "json", env=own)
     assert f'"path": "{real}"' in told.stdout, told.stderr
     for name in (f"{real}-wal", str(place), str(real)):
-        done = command(nothing, "members", "list", "--output", name, env=environment)
+        done = command(nothing, "members", "list", "--output", name, env=own)
         assert done.returncode == 2
         assert "is the database itself" in done.stderr
     assert sorted(path.name for path in real.parent.iterdir()) == ["books.db"]
