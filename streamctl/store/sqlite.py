@@ -29,7 +29,10 @@ from streamctl.store.engine import HISTORY, SCHEMA, Facts, Fault, RowRefused, St
 from streamctl.store.header import APPLICATION_ID
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
-DAMAGE = ("no such table", "no such column", "decode to UTF-8", "unsupported file format")
+DAMAGE = (
+    *("no such table", "no such column", "no such function", "unknown function", "no such collation"),
+    *("decode to UTF-8", "unsupported file format"),
+)
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
 _HISTORY_DDL = (
@@ -244,14 +247,19 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         return Facts("sqlite", sqlite3.sqlite_version, self.path.stat().st_size)
 
     def faults(self) -> Iterator[Fault]:
-        """What SQLite's own checks find."""
-        for (message,) in self.run("PRAGMA integrity_check"):
-            if message != "ok":
-                mend = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
-                yield Fault("integrity", "", message, mend)
-        for table, row, parent, _ in self.run("PRAGMA foreign_key_check"):
-            mend = self.shell(f'DELETE FROM "{table}" WHERE rowid = {row}')
-            yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
+        """What SQLite's own checks find. Raises Damaged where the schema is so wrong that they can't be run."""
+        try:
+            for (message,) in self.run("PRAGMA integrity_check"):
+                if message != "ok":
+                    mend = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
+                    yield Fault("integrity", "", message, mend)
+            for table, row, parent, _ in self.run("PRAGMA foreign_key_check"):
+                mend = self.shell(f'DELETE FROM "{table}" WHERE rowid = {row}')
+                yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
+        except peewee.OperationalError as error:
+            if _name_of(error) == "SQLITE_ERROR":
+                raise Damaged(self.name, str(error)) from error
+            raise
 
     def notes(self) -> Iterator[str]:
         """A word on the versions that have a rare fault in WAL mode, and on a file that is open to others."""
@@ -285,6 +293,8 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
     def translate(self, error: BaseException) -> StreamctlError | None:
         """Busy, damaged, read-only, a failing disk; None for anything else."""
+        if isinstance(error, UnicodeDecodeError):  # what SQLite complains of is itself in the complaint
+            return Damaged(self.name, "it has text that is no UTF-8")
         if not isinstance(error, (peewee.PeeweeException, sqlite3.Error)):
             return None
         match _name_of(error).removeprefix("SQLITE_").split("_")[0]:

@@ -178,6 +178,28 @@ def test_damage_inside_is_found_and_never_a_traceback(member: Program, inside: C
     assert found & {("check", 4), ("check", 6)}
 
 
+def test_damage_in_the_schema_is_damage(member: Program, inside: Callable[..., Any], tmp_path: Path) -> None:
+    """Fails when what SQLite says of a rule that can't be read is taken for a fault of the program."""
+    whole, found = member.db.read_bytes(), []
+    for text, damaged in (
+        (b"length(", b"lengtx("),
+        (b'REFERENCES "invoice_line"', b'REFERENCES "invoice_linf"'),
+        (b'REFERENCES "user" ("id")', b'REFERENCES "user" ("ie")'),
+        (b"CREATE TABLE", b"CREATE TACLE"),
+        (b"CREATE TABLE", b"CREATE\xa0TABLE"),
+        (b"invoice_user_month", b"\xa0nvoice_user_month"),
+        (b"length(description)", b"length(descri\xf0tion)"),
+    ):
+        assert text in whole
+        member.db.write_bytes(whole.replace(text, damaged))
+        for words in (("db", "check"), ("db", "backup", tmp_path / "x.db"), ("members", "list"), ("db", "dump")):
+            status, err = inside(member.db, *words)
+            assert status in (0, 4, 6), (damaged, words, err)
+            assert "Traceback" not in err
+        found.append(inside(member.db, "db", "check")[0])
+    assert found.count(6) >= 4, "most of it is found before it is met with"
+
+
 def anybody(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """The program without root's power to write everywhere."""
     return subprocess.run(
