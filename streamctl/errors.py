@@ -386,6 +386,19 @@ class DatabaseExists(Refused):
     code = "database_exists"
 
 
+class NoBackup(Refused):
+    """Something else than a backup of ours is where a backup would go."""
+
+    code = "no_backup"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{quoted_path(path)} is no backup that streamctl made; it was left alone.",
+            "Name another file, or move that one away.",
+            path=path,
+        )
+
+
 class EventsRefused(Refused):
     """Some events of a batch were refused; their receipts have been written already."""
 
@@ -451,6 +464,20 @@ class ChangedMeanwhile(StreamctlError):
         )
 
 
+class OthersWrite(StreamctlError):
+    """Somebody else works in the database that would be restored."""
+
+    code = "others_write"
+    status = 5
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Others are using {quoted_path(name)}; nothing was restored.",
+            "Stop them and try again, or restore beside them with --force: they go on with what the backup has.",
+            database=name,
+        )
+
+
 # --- 6: no database, not ours, damaged, or of another schema version
 
 
@@ -462,10 +489,10 @@ class DatabaseUnusable(StreamctlError):
 class NoDatabase(DatabaseUnusable):
     code = "no_database"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, hint: str = "") -> None:
         super().__init__(
             f"There is no database at {quoted_path(path)}.",
-            f"Make one with: streamctl --db {shell_quoted(path)} db init",
+            hint or f"Make one with: streamctl --db {shell_quoted(path)} db init",
             path=path,
         )
 
@@ -488,7 +515,7 @@ class Damaged(DatabaseUnusable):
         self,
         path: str,
         why: str,
-        hint: str = "Load the last dump or backup into a new file; `sqlite3 FILE .recover` saves what it can.",
+        hint: str = "Bring back a backup with: streamctl db restore FILE; `sqlite3 … .recover` saves what it can.",
     ) -> None:
         super().__init__(f"The database {quoted_path(path)} is damaged: {why}.", hint, path=path)
 
@@ -565,7 +592,7 @@ class CopyDiffers(DatabaseUnusable):
     def __init__(self, table: str, source: str, target: str, wanted: int, found: int) -> None:
         what = f"{found} rows and not {wanted}" if found != wanted else "another content"
         super().__init__(
-            f"The table {table} has {what} in {quoted_path(target)}; nothing was moved.",
+            f"The table {table} has {what} in {quoted_path(target)}; nothing was copied.",
             f"Look for triggers and rules of somebody else's there; {quoted_path(source)} is as it was.",
             table=table,
             rows=wanted,

@@ -33,9 +33,7 @@ class Settings(NamedTuple):
         Raises UsageError, ExtraMissing.
         """
         if self.db is None:
-            from platformdirs import user_data_path
-
-            return (user_data_path("streamctl", appauthor=False) / DATABASE_NAME).resolve()
+            return (data_folder() / DATABASE_NAME).resolve()
         return place_of(self.db, "--db")
 
     def now(self, zone: ZoneInfo) -> datetime:
@@ -49,6 +47,13 @@ class Settings(NamedTuple):
     def who(self) -> str:
         """The name that the journal knows this person by: `--actor`, STREAMCTL_ACTOR, or the login name."""
         return stored(login() if self.actor is None else self.actor, "actor")
+
+    def kept_before(self, what: str, at: datetime) -> Path:
+        """Where the database as it is before that, at that moment, is kept: beside the file, or in the data folder."""
+        place = self.place()
+        if isinstance(place, Path):
+            return place.with_name(f"{place.name}.before-{what}-{at:%Y%m%dT%H%M%SZ}")
+        return data_folder() / f"server.before-{what}-{at:%Y%m%dT%H%M%SZ}"
 
 
 def real_now() -> datetime:
@@ -67,6 +72,13 @@ def login() -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:  # a container's user may have none
         return str(user)
+
+
+def data_folder() -> Path:
+    """The user's data folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("streamctl", appauthor=False)
 
 
 def place_of(written: str, option: str) -> Path | str:

@@ -14,6 +14,7 @@ from streams import enrol
 
 KINDS = ("manual", "adjustment", "checkin", "checkout", "fee")
 Row = dict[str, Any]
+AWKWARD = "Zoë \u202e\x1b[31m😀\t\x7f\u2028 \\N \\. 100% 'q' \"d\" {}\r\n"
 
 
 def exact(program: Program, *words: object) -> list[Row]:
@@ -56,3 +57,29 @@ def random_books(program: Program, seed: int, count: int = 50) -> Program:
         if sum(amounts) >= 0:
             bill(program, str(dated), *amounts, kind=dice.choice(KINDS), **values)
     return program
+
+
+def everything(member: Program) -> Program:
+    """Books with something in every table and every column that can hold something."""
+    member.ok("db", "set", "seller_address", "1 Harbour Road; Dublin")
+    member.ok("db", "set", "timezone", "Europe/Berlin")
+    member.ok("members", "add", "zoë@example.com", "--no-membership", "--name", AWKWARD.replace("\r\n", ""))
+    member.ok("members", "add", "gone@example.com")
+    member.ok("members", "delete", 3, "--yes")
+    member.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h")
+    member.ok("stream", "checkin", 1)
+    member.ok("stream", "checkin", 1, "--lease", "1h")
+    member.ok("stream", "checkout", 1, "--ref", "k1")
+    member.at("2026-11-22T14:00:00Z").ok("stream", "expire")
+    member.ok("invoices", "create", 1, "--date", "2026-10-01", "--amount", "20", "--status", "PAID")
+    member.ok("invoices", "create", 1, "--date", "2026-09-01", "--amount", "5")
+    member.ok("lines", "add", 3, "--discount", "4.99", "--key", "k2", "--description", AWKWARD.strip())
+    member.ok("invoices", "update", 3, "--amount", "2")
+    member.ok("invoices", "void", 3, "--reason", 'why, "so"\n')
+    member.ok("invoices", "generate", "--month", "2026-10")
+    member.ok("invoices", "create", 1, "--date", "2026-08-01", "--amount", "999999999.99")
+    member.ok("invoices", "issue", "--month", "2026-08")
+    member.ok("invoices", "create", 1, "--date", "2026-07-01")
+    member.ok("invoices", "delete", 5, "--yes")
+    member.ok("members", "cancel", 1)
+    return member

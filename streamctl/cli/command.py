@@ -207,7 +207,7 @@ def run(
     dry_run = options.get("dry_run", False)
     with opened(place, wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
         format = chosen_format(options.get("format"), options.get("output"))
-        with sink(options.get("output"), store.owns, lambda: store.changed) as target:
+        with sink(options.get("output"), _owned(place, given), lambda: store.changed) as target:
             now = terms()
             at = settings.now(now.zone)
             store.author = Author(settings.who(), command, real_now, None if settings.as_of is None else at)
@@ -227,13 +227,19 @@ def found(function: Callable[..., Answer], settings: Settings, given: dict[str, 
     """Call a function that works on the database file itself, and show its answer."""
     place = settings.place()
     from streamctl.output.writer import sink
-    from streamctl.store.database import is_part_of
 
     format = chosen_format(options["format"], options["output"])
-    databases = [place, *(value for value in given.values() if isinstance(value, Path))]
-    with sink(options["output"], lambda path: any(is_part_of(db, path) for db in databases), lambda: True) as target:
+    with sink(options["output"], _owned(place, given), lambda: True) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
+
+
+def _owned(place: Path | str, given: dict[str, Any]) -> Callable[[Path], bool]:
+    """Tells whether a path is one of the files of the database, or of another one that the command was given."""
+    from streamctl.store.database import is_part_of
+
+    databases = [place, *(value for value in given.values() if isinstance(value, Path))]
+    return lambda path: any(is_part_of(database, path) for database in databases)
 
 
 def chosen_format(format: Format | None, output: str | None) -> Format | None:

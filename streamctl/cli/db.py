@@ -1,21 +1,21 @@
 """`streamctl db …`"""
 
-import gc
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from streamctl.cli import copies
 from streamctl.cli.command import Group
+from streamctl.cli.copies import spoken
 from streamctl.cli.desk import Desk
 from streamctl.cli.options import number, reading
 from streamctl.domain import money
-from streamctl.domain.records import Answer, Column, Document, Listing
+from streamctl.domain.records import Answer, Document, Listing
 from streamctl.domain.terms import read
-from streamctl.errors import FoundWrong, UsageError, counted, quoted_path, shell_quoted
-from streamctl.settings import Settings, place_of
+from streamctl.errors import FoundWrong, UsageError, counted, quoted_path
+from streamctl.settings import Settings
 
 group = Group("db", "The database: made, looked at, filled, checked.")
 
@@ -107,7 +107,7 @@ def load(
 
     document = strictjson.parse(_read(file), "Standard input" if file == "-" else quoted_path(file))
     done = loading.load(document, at=desk.at, min_credits=min_credits, merge_months=merge_months)
-    return done.said(f"Loaded {', '.join(_spoken(done.columns, done.row))}.", "streamctl db info")
+    return done.said(f"Loaded {', '.join(spoken(done.columns, done.row))}.", "streamctl db info")
 
 
 @group.dumps("dump")
@@ -116,34 +116,6 @@ def dump(desk: Desk) -> Document:
     from streamctl.views import database
 
     return Document(database.dump())
-
-
-@group.founds("move")
-def move(
-    settings: Settings,
-    to: Annotated[
-        Any,
-        typer.Option(
-            "--to",
-            help="Where to: nothing is there yet, or an empty database.",
-            **reading(lambda written: place_of(written, "--to"), "URL|PATH"),
-        ),
-    ],
-) -> Answer:
-    """Copy everything to another place, to go on there: a server or a file. Stop what writes here first."""
-    from streamctl.output.waiting import working
-    from streamctl.services import moving
-
-    gc.freeze()  # what start-up made is there to stay
-    gc.enable()
-    with working("Moving", quiet=settings.quiet):
-        done = moving.move(settings.place(), to, wait=settings.timeout)
-    there = f"streamctl --db {shell_quoted(done.value('to'))}"
-    return done.said(
-        f"Moved {', '.join(_spoken(done.columns, done.row))} to {done.value('to')}; every table was compared. "
-        f"Go on there with: {there}. What was moved is still in {done.value('from')} too.",
-        f"{there} db info",
-    )
 
 
 @group.checks("check")
@@ -161,29 +133,11 @@ def check(desk: Desk) -> Answer | Document:
     return Listing(check.FINDING, found, refusal=FoundWrong(wrong, hint, count=len(found)) if found else None)
 
 
-NOUNS = {
-    "members": "member",
-    "memberships": "membership",
-    "invoices": "invoice",
-    "lines": "line",
-    "streams": "stream",
-    "requests": "request",
-    "entries": "log entry",
-    "adjusted": "adjusted invoice",
-    "zero_credits": "creditless membership",
-    "lifted": "lifted limit",
-    "merged": "merged invoice",
-}
-ALWAYS = ("members", "memberships", "invoices", "lines")
-
-
-def _spoken(columns: Sequence[Column], row: Sequence[Any]) -> Iterator[str]:
-    """What was loaded, in words: the four entities, and whatever was out of the ordinary."""
-    for column, value in zip(columns, row, strict=True):
-        if column.name in NOUNS and (value or column.name in ALWAYS):
-            yield counted(value, NOUNS[column.name])
-        if column.kind == "json" and value:
-            yield f"and left out {', '.join(f'{count} {name}' for name, count in value.items())}"
+group.founds("backup")(copies.backup)
+group.founds("restore")(copies.restore)
+group.founds("sandbox")(copies.sandbox)
+group.shows("diff")(copies.diff)
+group.founds("move")(copies.move)
 
 
 def _read(file: str) -> bytes:

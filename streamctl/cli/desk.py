@@ -66,15 +66,7 @@ class Desk(NamedTuple):
 
     def confirm(self, question: str, yes: bool) -> None:
         """Ask before a delete. Raises NeedsYes where there is nobody to ask, and Abort when the answer is no."""
-        if yes or self.dry_run:
-            return
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise NeedsYes(question)
-        import typer
-
-        from streamctl.output.safety import safe
-
-        typer.confirm(safe(question), abort=True, err=True)
+        confirm(question, yes or self.dry_run)
 
     def clock(self) -> datetime:
         """The moment it is now, for a command that outlives the moment it began at."""
@@ -92,6 +84,19 @@ class Desk(NamedTuple):
         """Say something beside the answer."""
         if not self.settings.quiet:
             say(f"Note: {text}")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask, unless it was answered before. Raises NeedsYes where there is nobody to ask, and Abort on a no."""
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise NeedsYes(question)
+    import typer
+
+    from streamctl.output.safety import safe
+
+    typer.confirm(safe(question), abort=True, err=True)
 
 
 def _lines() -> Iterator[str]:

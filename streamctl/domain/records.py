@@ -12,13 +12,16 @@ from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
 
-Kind = Literal["id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "raw", "any", "hours"]
+Kind = Literal[
+    "id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "raw", "any", "hours", "key", "fields"
+]
 
 
 class Column(NamedTuple):
     """A column: its key in JSON and CSV, and how its values are shown.
 
-    Money is minor units, instants are UTC, hours are seconds; raw is JSON as text, and any a pair of kind and value.
+    Money is minor units, instants are UTC, hours are seconds, a key is a number or a name; raw is JSON as text, any is
+    a pair of kind and value, and fields are columns, each with its value.
     """
 
     name: str
@@ -245,6 +248,14 @@ USAGE = (
     Column("hours", "hours"),
     Column("peak", "int"),
     Column("at_limit", "int"),
+)
+
+DIFFERENCE = (
+    Column("table"),
+    Column("id", "key"),
+    Column("change"),
+    Column("before", "fields"),
+    Column("after", "fields"),
 )
 
 NESTED = {"invoice_lines": LINE_IN_INVOICE, "holders": HOLDER, "changes": CHANGE, "history": HISTORY}

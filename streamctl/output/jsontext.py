@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from json.encoder import JSONEncoder
 from json.encoder import encode_basestring as quoted
 from re import Match
@@ -46,8 +46,17 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
             return anything(stored)
         case "raw":
             return escaped(stored, _escaped)
+        case "fields":
+            return fields(stored, currency)
+        case "key" if isinstance(stored, int):
+            return str(stored)
         case _:
             return text(plain(stored, kind, currency))
+
+
+def fields(pairs: Iterable[tuple[Column, Any]], currency: str) -> str:
+    """Columns with their values as a JSON object."""
+    return "{" + ", ".join(f'"{column.name}": {value(v, column.kind, currency)}' for column, v in pairs) + "}"
 
 
 def record(columns: tuple[Column, ...], row: tuple[Any, ...], currency: str) -> str:

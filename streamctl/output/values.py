@@ -31,6 +31,10 @@ def plain(value: Any, kind: Kind, currency: str) -> str:
             from json import dumps
 
             return dumps(value)
+        case "fields":
+            from streamctl.output.jsontext import fields
+
+            return fields(value, currency)
         case _:
             return str(value)
 
@@ -46,8 +50,14 @@ def spoken(value: Any, kind: Kind, currency: str) -> str:
             return spoken(value[1], value[0], currency)
         case "bool":
             return "yes" if value else "no"
+        case "fields":
+            return ", ".join(f"{column.name} {_named(v, column.kind, currency)}" for column, v in value)
         case _:
             return plain(value, kind, currency)
+
+
+def _named(value: Any, kind: Kind, currency: str) -> str:
+    return "nothing" if value is None else spoken(value, kind, currency)
 
 
 def hours(seconds: int) -> str:

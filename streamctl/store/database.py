@@ -38,6 +38,11 @@ def current() -> Store:
     return models.database.obj  # type: ignore[no-any-return]
 
 
+def use(store: Store) -> None:
+    """Let models use that open database from here on."""
+    models.database.initialize(store)
+
+
 def store_at(place: Place, *, wait: float, dry_run: bool = False) -> Store:
     """The database at that place, not connected yet, as the one that models use from here on."""
     store: Store
@@ -47,7 +52,7 @@ def store_at(place: Place, *, wait: float, dry_run: bool = False) -> Store:
         from streamctl.store.postgres import PostgresStore
 
         store = PostgresStore(place, wait=wait, dry_run=dry_run)
-    models.database.initialize(store)
+    use(store)
     return store
 
 
@@ -57,11 +62,17 @@ def is_part_of(place: Place, path: Path) -> bool:
 
 
 @contextmanager
-def opened(place: Place, *, wait: float = 30.0, dry_run: bool = False, any_schema: bool = False) -> Iterator[Store]:
-    """Open the database for one command. Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew."""
+def opened(
+    place: Place, *, wait: float = 30.0, dry_run: bool = False, any_schema: bool = False, name: str = ""
+) -> Iterator[Store]:
+    """Open the database for one command; messages call it `name` if that is given.
+
+    Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew.
+    """
     if isinstance(place, Path):
         header.check(place)
     store = store_at(place, wait=wait, dry_run=dry_run)
+    store.name = name or store.name
     with translated(store):
         try:
             store.connect()

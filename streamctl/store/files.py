@@ -4,53 +4,121 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
-from streamctl.errors import Busy, CannotOpen, DatabaseExists
+from streamctl.errors import Busy, CannotOpen, DatabaseExists, quoted_path
 
 BESIDE = ("-wal", "-shm", "-journal")
+_DRAFT = ".streamctl-draft-"  # and eight digits: a folder with a database to be and the lock of whoever makes it
+
+Put = Callable[[Path, Path], None]
 
 
-@contextmanager
-def draft(path: Path) -> Iterator[Path]:
-    """A new file to build the database in, which is at the path when the block ends well; mode 0600.
+def check_vacant(path: Path) -> None:
+    """Raises DatabaseExists when a log is left there without its database: it would be mixed into another one.
 
-    New folders are made 0700. Raises DatabaseExists when something is there, CannotOpen when the folder can't take it.
+    And CannotOpen for a name so long that SQLite's own files would have none.
     """
-    found = path.with_name(f".streamctl.{os.urandom(8).hex()}")
     try:
-        left = [name for end in BESIDE if (name := path.with_name(path.name + end)).exists()]
-    except OSError as error:  # a name so long that SQLite's own files would have none
+        left = [name for end in BESIDE if (name := beside(path, end)).exists()]
+    except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     if left:
         raise DatabaseExists(
-            f"{left[0]} is left over from another database; it would be mixed into this one.",
+            f"{quoted_path(str(left[0]))} is left over from another database; it would be mixed into this one.",
             "Move it away, or bring back the database it belongs to.",
         )
+
+
+def beside(path: Path, end: str) -> Path:
+    """The file that SQLite keeps beside that one, such as its `-wal`."""
+    return path.with_name(path.name + end)
+
+
+def free(path: Path) -> Path:
+    """The path, or the first with a number after it where there is nothing yet."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(found for found in chain([path], numbered) if not os.path.lexists(found))
+
+
+def as_new(draft: Path, path: Path) -> None:
+    """Give the draft its name where nothing has it. Raises DatabaseExists."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise DatabaseExists(f"There is something at {quoted_path(str(path))} already.", "Name another path.") from None
+
+
+@contextmanager
+def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
+    """A new file to build a database in, which `put` brings to the path when the block ends well; mode 0600.
+
+    New folders are made 0700. What a killed run has left of its draft in the folder is cleared away.
+    Raises CannotOpen when the folder can't take it, and what `put` does.
+    """
     try:
         _make_folder(path.parent)
-        os.close(os.open(found, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        _clear_left_over(path.parent)
+        folder, lock = _draft_folder(path.parent)
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     try:
+        found = folder / "database"
+        os.close(os.open(found, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         yield found
-        os.link(found, path)
-    except FileExistsError:
-        raise DatabaseExists(f"There is something at {path} already.", "Name another path with --db.") from None
+        sync(found)
+        put(found, path)
+        sync(path.parent)
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:
-        for leftover in (found, *(found.with_name(found.name + end) for end in BESIDE)):
-            leftover.unlink(missing_ok=True)
-    _sync(path.parent)
+        _remove(folder)
+        os.close(lock)
+
+
+def _draft_folder(parent: Path) -> tuple[Path, int]:
+    """A new folder with a lock in it that is held while the descriptor is open."""
+    while True:
+        folder = parent / f"{_DRAFT}{os.urandom(4).hex()}"
+        folder.mkdir(mode=0o700)
+        with suppress(FileNotFoundError):  # somebody took it for left over before there was a lock in it
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _clear_left_over(parent: Path) -> None:
+    for folder in parent.glob(f"{_DRAFT}*"):
+        if re.fullmatch(r"[0-9a-f]{8}", folder.name.removeprefix(_DRAFT)):
+            with suppress(OSError):  # somebody works in it
+                folder.rmdir()
+            with suppress(OSError):
+                lock = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _remove(folder)
+                finally:
+                    os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """The lock goes last: without it the folder is empty."""
+    for left in sorted(folder.iterdir(), key=lambda path: path.name == "lock"):
+        left.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
 def folder_locked(folder: Path, wait: float) -> Iterator[None]:
-    """One migration at a time: the runner plans outside the transaction. A lock on the folder leaves no file behind."""
+    """One at a time: the runner of migrations plans outside the transaction. A lock on the folder leaves no file."""
     handle = os.open(folder, os.O_RDONLY)
     deadline = time.monotonic() + wait
     try:
@@ -74,9 +142,9 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _sync(folder: Path) -> None:
-    """Make a new name in the folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file, or a new name in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

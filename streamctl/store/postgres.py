@@ -18,6 +18,7 @@ from psycopg.types.string import TextLoader
 from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quoted
 from streamctl.store import copy, sqlstate, url
 from streamctl.store.engine import HISTORY, Facts, Fault, Store
+from streamctl.store.models import ENTITIES
 
 LOCK = 0x53_54_43_4C  # "STCL", the first half of our advisory locks; the second is the schema's
 AT_ONCE = 2000  # rows fetched in one go
@@ -224,16 +225,16 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         found = {}
         for table, sequence in self._sequences():
             ((last, called),) = self.run(f"SELECT last_value, is_called FROM {sequence}")
-            if called:
-                found[table] = int(last)
+            if given := int(last) - (not called):
+                found[table] = given
         return found
 
     def continue_ids(self, last: Mapping[str, int]) -> None:
         """Go on giving ids where another database stopped, and after the rows that came with theirs."""
         for table, sequence in self._sequences():
             ((highest,),) = self.run(f'SELECT coalesce(max(id), 0) FROM "{table}"')
-            if number := max(highest, last.get(table, 0)):
-                self.run(f"SELECT setval('{sequence}', {number})")
+            # Unlike setval this is taken back with the transaction.
+            self.run(f"ALTER SEQUENCE {sequence} RESTART WITH {max(highest, last.get(table, 0)) + 1}")
 
     def _sequences(self) -> list[tuple[Any, ...]]:
         """The tables that give ids, and where from."""
@@ -245,11 +246,13 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     @contextmanager
     def copying(self) -> Iterator[None]:
-        """With the triggers of the lines at rest. Only the owner of the table may say so, as `db migrate` needs too."""
-        self.run("ALTER TABLE invoice_line DISABLE TRIGGER USER")
+        """With our triggers at rest. Only the owner of the tables may say so, as `db migrate` needs too."""
+        tables = [model._meta.table_name for model in ENTITIES]
+        for table in tables:
+            self.run(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
         yield
-        self.run("ALTER TABLE invoice_line ENABLE TRIGGER USER")
-        for (table,) in self.run(f"SELECT relname FROM {TABLES}"):
+        for table in tables:
+            self.run(f'ALTER TABLE "{table}" ENABLE TRIGGER USER')
             self.many_are_new(table)
 
     def identity(self) -> object:
@@ -302,3 +305,9 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         if not isinstance(original, psycopg.Error):
             return None
         return sqlstate.translated(original, self.name, self._given, wait=self.wait, connected=not self.is_closed())
+
+
+def others_write(store: Store) -> bool:
+    """Whether somebody is in the middle of a write to that server."""
+    ((free,),) = store.run(f"SELECT pg_try_advisory_xact_lock({LOCK}, hashtext(current_schema()))")
+    return not free

@@ -53,17 +53,22 @@ def filled(place: Place, settings: Mapping[str, str], *, wait: float) -> Iterato
 @contextmanager
 def _made(place: Place, settings: Mapping[str, str], wait: float) -> Iterator[Store]:
     if not isinstance(place, Path):
-        with _built(place, settings, wait) as store:
+        with built(place, settings, wait=wait) as store:
             yield store
         return
-    with files.draft(place) as draft, _built(draft, settings, wait) as store:
-        store.name = str(place)
+    files.check_vacant(place)
+    with files.draft(place) as draft, built(draft, settings, wait=wait, name=str(place)) as store:
         yield store
 
 
 @contextmanager
-def _built(place: Place, settings: Mapping[str, str], wait: float) -> Iterator[Store]:
+def built(place: Place, settings: Mapping[str, str], *, wait: float, name: str = "") -> Iterator[Store]:
+    """A database of ours made in an empty file or a server's empty schema, the open one from here on.
+
+    Messages call it `name` if that is given.
+    """
     store = store_at(place, wait=wait)
+    store.name = name or store.name
     with translated(store):
         try:
             store.connect()

@@ -12,45 +12,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from books import random_books
+from books import everything, random_books
 from places import ENGINES, nowhere
 from program import Program
 from streams import process
 
-from streamctl.services import moving
-from streamctl.store import bulk
+from streamctl.store import bulk, transfer
 
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
 MOVED = "from to members memberships invoices lines streams requests entries".split()
-AWKWARD = "Zoë \u202e\x1b[31m😀\t\x7f\u2028 \\N \\. 100% 'q' \"d\" {}\r\n"
 
 
 @pytest.fixture
 def full(member: Program) -> Program:
-    """Books with something in every table and every column that can hold something."""
-    member.ok("db", "set", "seller_address", "1 Harbour Road; Dublin")
-    member.ok("db", "set", "timezone", "Europe/Berlin")
-    member.ok("members", "add", "zoë@example.com", "--no-membership", "--name", AWKWARD.replace("\r\n", ""))
-    member.ok("members", "add", "gone@example.com")
-    member.ok("members", "delete", 3, "--yes")
-    member.ok("stream", "checkin", 1, "--ref", "k1", "--device", "tv", "--lease", "2h")
-    member.ok("stream", "checkin", 1)
-    member.ok("stream", "checkin", 1, "--lease", "1h")
-    member.ok("stream", "checkout", 1, "--ref", "k1")
-    member.at("2026-11-22T14:00:00Z").ok("stream", "expire")
-    member.ok("invoices", "create", 1, "--date", "2026-10-01", "--amount", "20", "--status", "PAID")
-    member.ok("invoices", "create", 1, "--date", "2026-09-01", "--amount", "5")
-    member.ok("lines", "add", 3, "--discount", "4.99", "--key", "k2", "--description", AWKWARD.strip())
-    member.ok("invoices", "update", 3, "--amount", "2")
-    member.ok("invoices", "void", 3, "--reason", 'why, "so"\n')
-    member.ok("invoices", "generate", "--month", "2026-10")
-    member.ok("invoices", "create", 1, "--date", "2026-08-01", "--amount", "999999999.99")
-    member.ok("invoices", "issue", "--month", "2026-08")
-    member.ok("invoices", "create", 1, "--date", "2026-07-01")
-    member.ok("invoices", "delete", 5, "--yes")
-    member.ok("members", "cancel", 1)
-    return member
+    return everything(member)
 
 
 @pytest.fixture
@@ -209,7 +185,7 @@ def test_a_copy_that_is_not_the_same_does_not_count(
     def faulty(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> int:
         return insert(model, columns, spoilt(columns, rows) if name == table else rows, name)
 
-    monkeypatch.setattr(moving.bulk, "insert", faulty)
+    monkeypatch.setattr(transfer.bulk, "insert", faulty)
     error = refused_move(full, place(other), "copy_differs", 6)
     assert f"The table {table} has {'another content' if column else '0 rows and not 1'} in" in error["message"]
 
@@ -225,7 +201,7 @@ def test_a_move_that_fails_half_way_leaves_nothing(
             raise KeyboardInterrupt
         return done
 
-    monkeypatch.setattr(moving.bulk, "insert", broken)
+    monkeypatch.setattr(transfer.bulk, "insert", broken)
     nothing, made = replace(full, db=place(other)), replace(full, db=place(other))
     made.ok("db", "init", "--timezone", "UTC")
     before = made.books()
@@ -280,7 +256,7 @@ def test_what_is_written_meanwhile_is_not_left_behind_unseen(
                 full.sql(then)
             return insert(model, columns, rows, name)
 
-        monkeypatch.setattr(moving.bulk, "insert", meanwhile)
+        monkeypatch.setattr(transfer.bulk, "insert", meanwhile)
         there = replace(full, db=place(other))
         answer = full("db", "move", "--to", there.db, "--format", "json")
         assert (answer.status, answer.error["code"]) == (5, "changed_meanwhile"), statement

@@ -57,9 +57,14 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def at_home(program: Program, command: str) -> str:
+    """The command line with its backups below the folder of the test."""
+    return command.replace(" /backups/", f" {program.home}/backups/")
+
+
 def run(program: Program, moment: datetime, command: str) -> None:
     """Run the command line at that instant: it must succeed, and say nothing where it is told to be quiet."""
-    for part in command.split(" && "):
+    for part in at_home(program, command).split(" && "):
         name, *words = shlex.split(part)
         assert name == "streamctl"
         answer = program.at(written(moment))(*words)
@@ -74,7 +79,9 @@ def run_in_shell(program: Program, moment: datetime, command: str) -> None:
     (folder / "streamctl").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamctl "$@"\n')
     (folder / "streamctl").chmod(0o755)
     environment = program.at(written(moment)).environment | {"PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", at_home(program, command)], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, ""), (moment, command)
 
 
@@ -142,6 +149,9 @@ def test_a_year_of_cron_bills_every_month_once_and_closes_it(service: Program) -
     open_months = {month for (month,) in service.sql("SELECT month FROM invoice WHERE number IS NULL")}
     assert open_months == {"2028-11"}, "only the month that is not over is open"
     assert service("db", "check").status == 0
+    backup = service.home / "backups" / "streamctl.db"
+    assert service("--db", backup, "db", "check").status == 0
+    assert len([*backup.parent.iterdir()]) == 11, "one a month here, and the machine was off once"
 
 
 def play_year(program: Program, lines: list[Line]) -> int:
@@ -153,6 +163,8 @@ def play_year(program: Program, lines: list[Line]) -> int:
             continue  # a command takes longer there, and what may go wrong is at the ends of months
         jobs = sorted((moment, line) for line in lines for moment in some(line, day))
         for moment, line in jobs:
+            if "db backup" in line.command and day.day > 1:
+                continue  # one is like the other, and changes nothing
             if not OFF[0] <= moment < OFF[1]:
                 run(program, moment, line.command)
         if day == date(2028, 5, 31):

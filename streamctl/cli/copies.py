@@ -1,0 +1,162 @@
+"""`streamctl db backup | restore | sandbox | diff | move`: what is done with the database as a whole."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamctl.cli.desk import Desk, confirm
+from streamctl.cli.options import Yes, number, reading
+from streamctl.domain.records import Answer, Column, Record
+from streamctl.errors import BadData, UsageError, counted, quoted_path, shell_quoted
+from streamctl.settings import Settings, place_of, real_now
+
+
+def _file(written: str) -> Path:
+    place = place_of(written, "FILE")
+    if isinstance(place, Path):
+        return place
+    raise UsageError("FILE is the path of a file, not a server.")
+
+
+def file_argument(help: str) -> Any:
+    """A file that holds a whole database."""
+    return typer.Argument(help=help, **reading(_file, "FILE"))
+
+
+def backup(
+    settings: Settings,
+    file: Annotated[Any, file_argument("Where to; a backup that is there is replaced when the new one is whole.")],
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep",
+            help="So many are kept: FILE, and older ones as FILE.1, FILE.2 and so on.",
+            **reading(number(1, 9999, "number of backups"), "N"),
+        ),
+    ] = 1,
+) -> Answer:
+    """Put the whole database into one file, checked, while others write."""
+    from streamctl.services import backups
+
+    with _long("Backing up", settings):
+        done, wrong = backups.backup(settings.place(), file, keep=keep, wait=settings.timeout)
+    _warn(wrong, "backup")
+    path = shell_quoted(done.value("path"))
+    said = f"Backed up {_counts(done)} to {done.value('path')}. Restore it with: streamctl db restore {path}"
+    return done.said(said, f"streamctl --db {path} db info")
+
+
+def restore(
+    settings: Settings,
+    file: Annotated[Any, file_argument("A backup, or any other database of streamctl.")],
+    force: Annotated[bool, typer.Option("--force", help="Do it while others have the database open.")] = False,
+    yes: Yes = False,
+) -> Answer:
+    """Put a backup in the place of all that is in the database, which is kept in a file beside it."""
+    from streamctl.services import restoring
+
+    place, safety = settings.place(), settings.kept_before("restore", real_now())
+    nothing_to_lose = isinstance(place, Path) and not place.exists()
+    question = f"Replace everything in the database with what is in {quoted_path(str(file))}?"
+    confirm(question, yes or nothing_to_lose)
+    with _long("Restoring", settings):
+        done = restoring.restore(place, file, safety=safety, force=force, wait=settings.timeout)
+    there = f"streamctl --db {shell_quoted(done.value('path'))} db"
+    kept = done.value("safety_copy")
+    said = f"Restored {done.value('path')} from {done.value('file')}: {_counts(done)}."
+    back = f" What was in it before is in {kept}; go back with: {there} restore {shell_quoted(kept)}" if kept else ""
+    return done.said(said + back, f"{there} info")
+
+
+def sandbox(settings: Settings, file: Annotated[Any, file_argument("Where to; nothing is there yet.")]) -> Answer:
+    """Copy the whole database into a file of your own, to rehearse there what you are about to do."""
+    from streamctl.services import backups
+
+    with _long("Copying", settings):
+        done, wrong = backups.sandbox(settings.place(), file, wait=settings.timeout)
+    _warn(wrong, "copy")
+    there = shell_quoted(done.value("path"))
+    said = f"Copied {_counts(done)} to {done.value('path')}. Rehearse there with: streamctl --db {there} …"
+    return done.said(f"{said} See what came of it with: streamctl db diff {there}", f"streamctl --db {there} db info")
+
+
+def diff(desk: Desk, file: Annotated[Any, file_argument("A sandbox or a backup.")]) -> Answer:
+    """Show what differs, row by row: what is in the database comes before, what is in FILE after."""
+    from streamctl.views import differences
+
+    with _long("Comparing", desk.settings):
+        return differences.between(file, wait=desk.settings.timeout)
+
+
+def move(
+    settings: Settings,
+    to: Annotated[
+        Any,
+        typer.Option(
+            "--to",
+            help="Where to: nothing is there yet, or an empty database.",
+            **reading(lambda written: place_of(written, "--to"), "URL|PATH"),
+        ),
+    ],
+) -> Answer:
+    """Copy everything to another place, to go on there: a server or a file. Stop what writes here first."""
+    from streamctl.services import moving
+
+    with _long("Moving", settings):
+        done = moving.move(settings.place(), to, wait=settings.timeout)
+    there = f"streamctl --db {shell_quoted(done.value('to'))}"
+    return done.said(
+        f"Moved {_counts(done)} to {done.value('to')}; every table was compared. "
+        f"Go on there with: {there}. What was moved is still in {done.value('from')} too.",
+        f"{there} db info",
+    )
+
+
+def _long(what: str, settings: Settings) -> AbstractContextManager[None]:
+    """For a job that goes through every row: somebody who waits sees that it goes on, and its garbage is collected."""
+    from streamctl.output.waiting import working
+
+    gc.freeze()  # what start-up made is there to stay
+    gc.enable()
+    return working(what, quiet=settings.quiet)
+
+
+def _warn(wrong: BadData | None, copy: str) -> None:
+    """Say what is wrong in the database, `--quiet` or not: its backups are no better than it is."""
+    from streamctl.output.writer import say
+
+    if wrong:
+        say(f"Note: {wrong.message} The {copy} has the same fault. {wrong.hint}")
+
+
+NOUNS = {
+    "members": "member",
+    "memberships": "membership",
+    "invoices": "invoice",
+    "lines": "line",
+    "streams": "stream",
+    "requests": "request",
+    "entries": "log entry",
+    "adjusted": "adjusted invoice",
+    "zero_credits": "creditless membership",
+    "lifted": "lifted limit",
+    "merged": "merged invoice",
+}
+ALWAYS = ("members", "memberships", "invoices", "lines")
+
+
+def _counts(done: Record) -> str:
+    return ", ".join(spoken(done.columns, done.row))
+
+
+def spoken(columns: Sequence[Column], row: Sequence[Any]) -> Iterator[str]:
+    """What was loaded or copied, in words: the four entities, and whatever else there was."""
+    for column, value in zip(columns, row, strict=True):
+        if column.name in NOUNS and (value or column.name in ALWAYS):
+            yield counted(value, NOUNS[column.name])
+        if column.kind == "json" and value:
+            yield f"and left out {', '.join(f'{count} {name}' for name, count in value.items())}"

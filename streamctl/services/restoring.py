@@ -1,0 +1,94 @@
+"""`db restore`: the database as a backup has it, and what was in it before kept aside."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from streamctl.domain.records import Column, Record
+from streamctl.errors import Damaged, UsageError
+from streamctl.store import copies, files, header, pages, schema
+from streamctl.store.database import SCHEMA, Place, is_part_of, opened, settings
+from streamctl.store.transfer import COUNTS, check_balanced, counts, transfer
+
+RESTORED = (Column("path"), Column("file"), Column("safety_copy"), *COUNTS)
+
+
+def restore(place: Place, path: Path, *, safety: Path, force: bool, wait: float) -> Record:
+    """Put what the backup has into the database, all of it or nothing; a count of everything.
+
+    What is there before is in the file `safety` then, or in one with a number after that name. Others who have it open
+    go on with what the backup has, if `force` lets them. A backup of an older schema is brought up to date on the way.
+    Where no database is, one is made. Raises UsageError, OthersWrite, BadData, and what opening and copying do.
+    """
+    if is_part_of(place, path):
+        raise UsageError("A database can't be restored from itself.", "Name a backup of it.")
+    header.check(path, "Name a file that was made with: streamctl db backup")
+    safety = files.free(safety)
+    if isinstance(place, Path):
+        return _into_file(place, path, safety, force, wait)
+    return _into_server(place, path, safety, force, wait)
+
+
+def _into_file(place: Path, path: Path, safety: Path, force: bool, wait: float) -> Record:
+    there = place.exists()
+    if there:
+        with suppress(Damaged):
+            header.check(place)
+        if not force:
+            copies.check_unused(place, wait=wait)
+    else:
+        files.check_vacant(place)
+    with files.draft(place, partial(_put, safety=safety, wait=wait) if there else files.as_new) as draft:
+        numbers = _stage(path, draft, wait)
+    return Record(RESTORED, (str(place), str(path), str(safety) if there else None, *numbers))
+
+
+def _stage(path: Path, draft: Path, wait: float) -> tuple[int, ...]:
+    """Copy the backup into the draft, check the very copy, and bring it up to date; how much is in it."""
+    pages.saved(path, draft, name=str(draft.parent.parent), wait=wait, log=True)
+    with opened(draft, wait=wait, any_schema=True, name=str(path)) as copy:
+        copies.check(copy, "Nothing was restored. Take another backup.")
+        if copy.schema() < SCHEMA:
+            schema.apply(copy)
+        check_balanced(copy, copy.name)
+        return counts()
+
+
+def _put(draft: Path, place: Path, safety: Path, wait: float) -> None:
+    """Write the draft's pages into the database, which stays the same file; where it is no database, take its place."""
+
+    def keep() -> None:
+        with files.draft(safety) as kept:
+            pages.saved(place, kept, name=str(safety), wait=wait)
+
+    try:
+        header.check(place)
+        pages.check_readable(place, wait=wait)
+        pages.overwritten(draft, place, wait=wait, before=keep)
+    except Damaged:
+        safety.unlink(missing_ok=True)
+        _put_instead(draft, place, safety, wait)
+
+
+def _put_instead(draft: Path, place: Path, safety: Path, wait: float) -> None:
+    """Put the draft in the place of a database that SQLite can't read, while nobody has it open."""
+    with pages.held(place):
+        pages.copied_as_they_are(place, safety)
+        pages.replaced(draft, place)
+
+
+def _into_server(place: str, path: Path, safety: Path, force: bool, wait: float) -> Record:
+    there = schema.is_there(place, wait=wait)
+    if there and not force:
+        copies.check_unused(place, wait=wait)
+    with files.draft(safety, put=lambda *_: None) as draft:
+        _stage(path, draft, wait)
+        with opened(draft, wait=wait, name=str(path)) as old, schema.filled(place, settings(), wait=wait) as new:
+            if there:
+                with files.draft(safety) as kept:
+                    copies.write(new, kept, name=str(safety))
+            numbers = transfer(old, new)
+            name = new.name
+    return Record(RESTORED, (name, str(path), str(safety) if there else None, *numbers))
