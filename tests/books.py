@@ -6,6 +6,7 @@ import json
 import random
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from program import Program
@@ -15,6 +16,7 @@ from streams import enrol
 KINDS = ("manual", "adjustment", "checkin", "checkout", "fee")
 Row = dict[str, Any]
 AWKWARD = "Zoë \u202e\x1b[31m😀\t\x7f\u2028 \\N \\. 100% 'q' \"d\" {}\r\n"
+LOGS = ("journal", "journal_row", "journal_person")
 
 
 def exact(program: Program, *words: object) -> list[Row]:
@@ -83,3 +85,23 @@ def everything(member: Program) -> Program:
     member.ok("invoices", "delete", 5, "--yes")
     member.ok("members", "cancel", 1)
     return member
+
+
+def dumped(program: Program, db: Path | str | None = None) -> dict[str, Any]:
+    """The whole database as its dump has it, without the log's entries of loads and restores."""
+    answer = program("--db", db or program.db, "db", "dump")
+    assert answer.status == 0, answer.err
+    document: dict[str, Any] = json.loads(answer.out)
+    tables = document["tables"]
+    loads = {entry for entry, _, _, _, command, *_ in tables["journal"]["rows"] if command in ("db load", "db restore")}
+    for name, place in zip(LOGS, (0, 1, 1), strict=True):
+        tables[name]["rows"] = [row for row in tables[name]["rows"] if row[place] not in loads]
+        document["sequences"].pop(name, None)
+    return document
+
+
+def timeless(program: Program) -> dict[str, Any]:
+    """The same without the times at which the log's entries were written."""
+    document = dumped(program)
+    document["tables"]["journal"]["rows"] = [[*row[:1], *row[2:]] for row in document["tables"]["journal"]["rows"]]
+    return document

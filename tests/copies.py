@@ -20,13 +20,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def dumped(program: Program, db: Path | str | None = None) -> str:
-    """Everything in the database, or in another one."""
-    answer = program("--db", db or program.db, "db", "dump")
-    assert answer.status == 0, answer.err
-    return answer.out
-
-
 def limited(program: Program, most: int, *words: object) -> subprocess.CompletedProcess[str]:
     """The program where no file grows beyond so many bytes."""
     return subprocess.run(

@@ -24,6 +24,8 @@ LIKELY = {
     "CODE": "EUR JPY KWD usd XXX",
     "DATE": "today 2026-11-22 2000-01-01 2999-12-31 2026-02-30 tomorrow",
     "DURATION": "1s 30m 12h 7d 3650d 0s",
+    "ENTRY": "1 2 99 9223372036854775808",
+    "NAME": "ada cron",
     "EMAIL": "bob@example.com new@example.com BOB@EXAMPLE.COM a@b@c",
     "ID": "1 2 99 9223372036854775807 9223372036854775808",
     "INVOICE": "1 2 99 9223372036854775808",

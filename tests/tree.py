@@ -15,6 +15,7 @@ from streamctl.cli import app
 # A value for each argument, by its name; and what a command needs besides its arguments.
 ARGUMENTS = {
     "email": "new@example.com",
+    "entry": "1",
     "file": "input",
     "ids": "1",
     "invoice": "1",
@@ -26,6 +27,7 @@ ARGUMENTS = {
 }
 NEEDED = {
     "db move": ("--to=moved.db",),
+    "db restore": ("--yes",),
     "invoices delete": ("--yes",),
     "invoices render": ("--to=text",),
     "lines add": ("--amount=1",),
@@ -35,11 +37,13 @@ NEEDED = {
 }
 REHEARSAL = "--dry-run"
 # What changes something and can't be rehearsed, and what only reads.
-CHANGES_AT_ONCE = ("db init", "db migrate", "db move", "invoices render", "stream batch")
+CHANGES_AT_ONCE = (
+    *("db backup", "db init", "db migrate", "db move", "db restore", "db sandbox", "invoices render", "stream batch"),
+)
 READS = (
-    *("db check", "db dump", "db info", "invoices list", "invoices overdue", "invoices show", "lines list"),
-    *("lines show", "members list", "members show", "report ageing", "report revenue", "report usage"),
-    *("stream list", "stream watch", "stream why"),
+    *("db check", "db diff", "db dump", "db info", "invoices list", "invoices overdue", "invoices show", "lines list"),
+    *("lines show", "log list", "log show", "members list", "members show", "report ageing", "report revenue"),
+    *("report usage", "stream list", "stream watch", "stream why"),
 )
 FREE_TEXT = ("EMAIL", "KEY", "TEXT", "VALUE")
 
@@ -102,6 +106,7 @@ class Command(NamedTuple):
 ROOT = (
     Parameter("db", "--db", "PATH"),
     Parameter("as_of", "--as-of", "WHEN"),
+    Parameter("actor", "--actor", "NAME"),
     Parameter("timeout", "--timeout", "S"),
 )
 

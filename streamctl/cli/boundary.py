@@ -119,7 +119,7 @@ def _named_database(arguments: Sequence[str]) -> str | None:
     words = iter(arguments)
     found = None
     for word in words:
-        if word in ("--db", "--as-of", "--timeout"):
+        if word in ("--db", "--as-of", "--actor", "--timeout"):
             value = next(words, None)
             found = value if word == "--db" else found
         elif word.startswith("--db="):

@@ -58,13 +58,15 @@ def restore(
 ) -> Answer:
     """Put a backup in the place of all that is in the database, which is kept in a file beside it."""
     from streamctl.services import restoring
+    from streamctl.store.database import Author
 
     place, safety = settings.place(), settings.kept_before("restore", real_now())
     nothing_to_lose = isinstance(place, Path) and not place.exists()
     question = f"Replace everything in the database with what is in {quoted_path(str(file))}?"
     confirm(question, yes or nothing_to_lose)
     with _long("Restoring", settings):
-        done = restoring.restore(place, file, safety=safety, force=force, wait=settings.timeout)
+        author = Author(settings.who(), "db restore", real_now)
+        done = restoring.restore(place, file, author=author, safety=safety, force=force, wait=settings.timeout)
     there = f"streamctl --db {shell_quoted(done.value('path'))} db"
     kept = done.value("safety_copy")
     said = f"Restored {done.value('path')} from {done.value('file')}: {_counts(done)}."
@@ -85,7 +87,7 @@ def sandbox(settings: Settings, file: Annotated[Any, file_argument("Where to; no
 
 
 def diff(desk: Desk, file: Annotated[Any, file_argument("A sandbox or a backup.")]) -> Answer:
-    """Show what differs, row by row: what is in the database comes before, what is in FILE after."""
+    """Show what differs, row by row, the log aside: what is in the database comes before, what is in FILE after."""
     from streamctl.views import differences
 
     with _long("Comparing", desk.settings):
@@ -140,7 +142,6 @@ NOUNS = {
     "lines": "line",
     "streams": "stream",
     "requests": "request",
-    "entries": "log entry",
     "adjusted": "adjusted invoice",
     "zero_credits": "creditless membership",
     "lifted": "lifted limit",

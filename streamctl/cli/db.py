@@ -1,6 +1,7 @@
 """`streamctl db …`"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from streamctl.domain import money
 from streamctl.domain.records import Answer, Document, Listing
 from streamctl.domain.terms import read
 from streamctl.errors import FoundWrong, UsageError, counted, quoted_path
-from streamctl.settings import Settings
+from streamctl.settings import Settings, real_now
 
 group = Group("db", "The database: made, looked at, filled, checked.")
 
@@ -119,7 +120,12 @@ def dump(desk: Desk) -> Document:
 
 
 @group.checks("check")
-def check(desk: Desk) -> Answer | Document:
+def check(
+    desk: Desk,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be without losing a fact, after a backup.")
+    ] = False,
+) -> Answer | Document:
     """Look for anything wrong, and say what mends it."""
     from streamctl.views import check
 
@@ -128,9 +134,38 @@ def check(desk: Desk) -> Answer | Document:
     found = list(check.findings())
     if not found and desk.format is None:
         return Document([] if desk.settings.quiet else ["All is well.\n"])
-    wrong = f"{counted(len(found), 'fault')} in the database."
-    hint = "Each has the command that mends it in its column `mend`; make a copy of the file first."
-    return Listing(check.FINDING, found, refusal=FoundWrong(wrong, hint, count=len(found)) if found else None)
+    if found and repair:
+        return _repaired(desk, found)
+    return Listing(check.FINDING, found, refusal=_found_wrong(found))
+
+
+def _repaired(desk: Desk, found: Sequence[tuple[str, ...]]) -> Listing:
+    """Mend what can be; what was found, and whether it is mended."""
+    from streamctl.services import repairing
+    from streamctl.views import check
+
+    kept = desk.settings.kept_before("repair", real_now())
+    repairing.keep(kept)
+    repairing.repair()
+    left = list(check.findings())
+    if left == found:
+        kept.unlink()
+    else:
+        desk.note(f"The database as it was is in {kept}.")
+    rows = [(*finding, finding not in left) for finding in found]
+    rows += [(*finding, False) for finding in left if finding not in found]
+    return Listing(check.REPAIRED, rows, refusal=_found_wrong(left))
+
+
+def _found_wrong(findings: Sequence[tuple[str, ...]]) -> FoundWrong | None:
+    if not findings:
+        return None
+    wrong = f"{counted(len(findings), 'fault')} in the database."
+    hint = (
+        "The column `mend` has the command for each; "
+        "what loses no fact is mended, after a backup, by: streamctl db check --repair"
+    )
+    return FoundWrong(wrong, hint, count=len(findings))
 
 
 group.founds("backup")(copies.backup)

@@ -12,16 +12,19 @@ from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
 
+# fmt: off
 Kind = Literal[
-    "id", "int", "text", "money", "date", "instant", "bool", "ids", "rows", "json", "raw", "any", "hours", "key", "fields"
+    "id", "int", "text", "money", "date", "instant", "bool", "hours", "key",
+    "ids", "rows", "fields", "json", "raw",
 ]
+# fmt: on
 
 
 class Column(NamedTuple):
     """A column: its key in JSON and CSV, and how its values are shown.
 
-    Money is minor units, instants are UTC, hours are seconds, a key is a number or a name; raw is JSON as text, any is
-    a pair of kind and value, and fields are columns, each with its value.
+    Money is minor units, instants are UTC, hours are seconds, a key is a number or a name; raw is JSON as text; fields
+    are columns, each with its value.
     """
 
     name: str
@@ -176,11 +179,11 @@ ENTRY = (
 )
 CHANGE = (
     Column("table"),
-    Column("row", "any"),
+    Column("id", "key"),
     Column("last", "id"),
-    Column("column"),
-    Column("before", "any"),
-    Column("after", "any"),
+    Column("change"),
+    Column("before", "fields"),
+    Column("after", "fields"),
 )
 HISTORY = tuple(column for column in ENTRY if column.name not in ("member", "invoice", "selection"))
 

@@ -27,13 +27,11 @@ def text(value: str) -> str:
 
 def value(stored: Any, kind: Kind, currency: str) -> str:
     """A stored value as JSON, by the kind of its column."""
-    if kind == "any" and stored is not None:
-        kind, stored = stored
     if stored is None:
         return "null"
+    if isinstance(stored, int) and kind in ("id", "int", "key"):
+        return str(stored)
     match kind:
-        case "id" | "int":
-            return str(stored)
         case "money":
             return money.exact(stored, currency)
         case "hours":
@@ -48,8 +46,6 @@ def value(stored: Any, kind: Kind, currency: str) -> str:
             return escaped(stored, _escaped)
         case "fields":
             return fields(stored, currency)
-        case "key" if isinstance(stored, int):
-            return str(stored)
         case _:
             return text(plain(stored, kind, currency))
 

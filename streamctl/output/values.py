@@ -25,8 +25,6 @@ def plain(value: Any, kind: Kind, currency: str) -> str:
             return "true" if value else "false"
         case "rows":
             return " ".join(str(row[0]) for row in value)
-        case "any":
-            return plain(value[1], value[0], currency)
         case "json":
             from json import dumps
 
@@ -46,8 +44,6 @@ def spoken(value: Any, kind: Kind, currency: str) -> str:
     match kind:
         case "money":
             return money.spoken(value, currency)
-        case "any":
-            return spoken(value[1], value[0], currency)
         case "bool":
             return "yes" if value else "no"
         case "fields":

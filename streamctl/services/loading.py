@@ -14,10 +14,11 @@ from streamctl.domain.terms import Terms, read
 from streamctl.errors import BadData, BadValue, NotEmpty, listed, quoted
 from streamctl.services import fixture
 from streamctl.store import bulk
-from streamctl.store.database import ID_MOST, SCHEMA, current, journal, transactional, tuples
+from streamctl.store.database import ID_MOST, SCHEMA, current, journal, transactional
 from streamctl.store.fields import DayField, InstantField
 from streamctl.store.models import (
     ENTITIES,
+    SINCE,
     Counter,
     Invoice,
     InvoiceLine,
@@ -31,8 +32,6 @@ from streamctl.store.models import (
     User,
 )
 
-# The schema that a younger table came with.
-SINCE: dict[Any, int] = {Counter: 2, Journal: 3, JournalRow: 3, JournalPerson: 3}
 # The ids in the journal, and whose they are: an empty database may have entries too.
 BEHIND: dict[Any, dict[str, Any]] = {
     Journal: {"id": Journal, "undoes": Journal},
@@ -184,11 +183,7 @@ def _continue_counters(columns: list[str], rows: list[list[Any]]) -> None:
 
 def _told(summary: Record, kind: str) -> Record:
     """The summary, and the journal is told of everything that was loaded."""
-    for model in (User, Membership, Invoice, InvoiceLine, Stream):
-        ((first, last),) = tuples(model.select(fn.MIN(model.id), fn.MAX(model.id)))
-        journal().all_of(model, first, last)
-    count = sum(summary.value(name) for name in ("members", "memberships", "invoices", "lines", "streams"))
-    journal().told(count=count, selection={"from": kind})
+    journal().told(count=journal().everything(), selection={"from": kind})
     return summary
 
 

@@ -60,6 +60,7 @@ def _must_be_one_operation(entry: Journal) -> None:
         "invoices issue": "What was issued is kept for ever; void it with: streamctl invoices void ID...",
         "stream batch": "End a stream with: streamctl stream checkout MEMBER --stream ID",
         "stream expire": "A stream that ended stays ended; the member may check in again.",
+        "db check": "A repair changes no fact.",
         "db load": "Start again in a new database: streamctl --db FILE db init",
         "db restore": "Go back with the copy it took before: streamctl db restore FILE",
         "members erase": "What was erased is nowhere any more.",

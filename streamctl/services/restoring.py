@@ -7,31 +7,32 @@ from functools import partial
 from pathlib import Path
 
 from streamctl.domain.records import Column, Record
-from streamctl.errors import Damaged, UsageError
-from streamctl.store import copies, files, header, pages, schema
-from streamctl.store.database import SCHEMA, Place, is_part_of, opened, settings
+from streamctl.errors import BadData, Damaged, UsageError, shell_quoted
+from streamctl.store import copies, files, header, pages, schema, shape
+from streamctl.store.database import SCHEMA, Author, Place, Store, is_part_of, journal, opened, settings, write
 from streamctl.store.transfer import COUNTS, check_balanced, counts, transfer
 
 RESTORED = (Column("path"), Column("file"), Column("safety_copy"), *COUNTS)
 
 
-def restore(place: Place, path: Path, *, safety: Path, force: bool, wait: float) -> Record:
+def restore(place: Place, path: Path, *, author: Author, safety: Path, force: bool, wait: float) -> Record:
     """Put what the backup has into the database, all of it or nothing; a count of everything.
 
     What is there before is in the file `safety` then, or in one with a number after that name. Others who have it open
     go on with what the backup has, if `force` lets them. A backup of an older schema is brought up to date on the way.
-    Where no database is, one is made. Raises UsageError, OthersWrite, BadData, and what opening and copying do.
+    Where no database is, one is made. The log is the backup's, and tells of this.
+    Raises UsageError, OthersWrite, BadData, and what opening and copying do.
     """
     if is_part_of(place, path):
         raise UsageError("A database can't be restored from itself.", "Name a backup of it.")
     header.check(path, "Name a file that was made with: streamctl db backup")
     safety = files.free(safety)
     if isinstance(place, Path):
-        return _into_file(place, path, safety, force, wait)
-    return _into_server(place, path, safety, force, wait)
+        return _into_file(place, path, author, safety, force, wait)
+    return _into_server(place, path, author, safety, force, wait)
 
 
-def _into_file(place: Path, path: Path, safety: Path, force: bool, wait: float) -> Record:
+def _into_file(place: Path, path: Path, author: Author, safety: Path, force: bool, wait: float) -> Record:
     there = place.exists()
     if there:
         with suppress(Damaged):
@@ -41,19 +42,34 @@ def _into_file(place: Path, path: Path, safety: Path, force: bool, wait: float) 
     else:
         files.check_vacant(place)
     with files.draft(place, partial(_put, safety=safety, wait=wait) if there else files.as_new) as draft:
-        numbers = _stage(path, draft, wait)
+        numbers = _stage(path, draft, author, wait)
     return Record(RESTORED, (str(place), str(path), str(safety) if there else None, *numbers))
 
 
-def _stage(path: Path, draft: Path, wait: float) -> tuple[int, ...]:
-    """Copy the backup into the draft, check the very copy, and bring it up to date; how much is in it."""
+def _stage(path: Path, draft: Path, author: Author, wait: float) -> tuple[int, ...]:
+    """Copy the backup into the draft, check the very copy, bring it up to date and let its log tell of it.
+
+    How much is in it.
+    """
     pages.saved(path, draft, name=str(draft.parent.parent), wait=wait, log=True)
     with opened(draft, wait=wait, any_schema=True, name=str(path)) as copy:
         copies.check(copy, "Nothing was restored. Take another backup.")
         if copy.schema() < SCHEMA:
             schema.apply(copy)
         check_balanced(copy, copy.name)
+        _check_shape(copy, path)
+        copy.author = author
+        write(lambda _: journal().told(count=journal().everything(), selection={"file": str(path)}))
         return counts()
+
+
+def _check_shape(copy: Store, path: Path) -> None:
+    """Raises BadData where an index or a trigger is missing, or is another than ours."""
+    for flaw in shape.flaws(copy) or ():
+        raise BadData(
+            f"The {flaw.piece.kind} {flaw.piece.name} in {path} is not as it was made; nothing was restored.",
+            f"See what mends it with: streamctl --db {shell_quoted(str(path))} db check",
+        )
 
 
 def _put(draft: Path, place: Path, safety: Path, wait: float) -> None:
@@ -79,12 +95,12 @@ def _put_instead(draft: Path, place: Path, safety: Path, wait: float) -> None:
         pages.replaced(draft, place)
 
 
-def _into_server(place: str, path: Path, safety: Path, force: bool, wait: float) -> Record:
+def _into_server(place: str, path: Path, author: Author, safety: Path, force: bool, wait: float) -> Record:
     there = schema.is_there(place, wait=wait)
     if there and not force:
         copies.check_unused(place, wait=wait)
     with files.draft(safety, put=lambda *_: None) as draft:
-        _stage(path, draft, wait)
+        _stage(path, draft, author, wait)
         with opened(draft, wait=wait, name=str(path)) as old, schema.filled(place, settings(), wait=wait) as new:
             if there:
                 with files.draft(safety) as kept:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
 SCHEMA = 3  # the number of the newest migration
 HISTORY = "schema_migration"
+REPAIR = "streamctl db check --repair"
 
 
 class Facts(NamedTuple):
@@ -35,6 +36,15 @@ class Fault(NamedTuple):
     row: str
     finding: str
     mend: str
+
+
+class Piece(NamedTuple):
+    """A part of the schema: a table, index, trigger, function or constraint, and the statement that makes it."""
+
+    kind: str
+    table: str
+    name: str
+    ddl: str
 
 
 class Store(peewee.Database):
@@ -138,6 +148,21 @@ class Store(peewee.Database):
     @abstractmethod
     def faults(self) -> Iterator[Fault]:
         """What the engine itself finds wrong with the database."""
+
+    def rebuild(self) -> None:
+        """Make every index anew from its rows, where the engine's own checks say that one has come apart."""
+
+    @abstractmethod
+    def pieces(self) -> list[Piece]:
+        """What the schema is made of."""
+
+    @abstractmethod
+    def blank(self) -> AbstractContextManager[Store | None]:
+        """A place for a schema to compare with, which is gone afterwards; None without the rights to make one."""
+
+    @abstractmethod
+    def remake(self, piece: Piece) -> None:
+        """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
 
     @abstractmethod
     def notes(self) -> Iterator[str]:

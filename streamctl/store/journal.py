@@ -12,12 +12,13 @@ from streamctl.domain.calendar import written
 from streamctl.domain.flatjson import flat
 from streamctl.store import models
 from streamctl.store.engine import Store
-from streamctl.store.models import Invoice, InvoiceLine, JournalPerson, Setting, User
+from streamctl.store.models import Invoice, InvoiceLine, JournalPerson, Membership, Setting, Stream, User
 from streamctl.store.prepared import Prepared
 
 PERSONAL = ("email", "email_key", "name")
 NOT_SAID = "personal"  # stands among a member's columns for those of a person, which are kept apart
 AT_ONCE = 500
+EVERYTHING = (User, Membership, Invoice, InvoiceLine, Stream)
 _ROW = ("entry", "entity", "first", "last", "member", "invoice", "before", "after")
 _PERSON = ("entry", "member", "before", "after")
 
@@ -66,6 +67,7 @@ class Journal:
         self._count: int | None = None
         self._sum: int | None = None
         self._erased: set[int] = set()
+        self._remade: list[tuple[str, str]] = []
 
     def changing(self, model: Any, keys: Iterable[Any], *, implied: bool = False) -> None:
         """These rows are about to be changed or deleted. `implied` ones need no note in a set: a line in it tells."""
@@ -84,6 +86,10 @@ class Journal:
         else:
             self._before.setdefault((model, key), None)
 
+    def remade(self, kind: str, name: str) -> None:
+        """This part of the schema has been made again."""
+        self._remade.append((kind, name))
+
     @contextmanager
     def adding(self, *models: Any) -> Iterator[None]:
         """Around statements that make rows by the set; nobody else makes any meanwhile."""
@@ -95,10 +101,20 @@ class Journal:
             if after.get(table, 0) > before.get(table, 0):
                 self._runs.append((table, before.get(table, 0) + 1, after[table]))
 
-    def all_of(self, model: Any, first: int | None, last: int | None) -> None:
-        """The rows from one id to another have been made or changed; none where the first is None."""
-        if first is not None and last is not None:
-            self._runs.append((model._meta.table_name, first, last))
+    def all_of(self, model: Any, first: int, last: int) -> None:
+        """The rows from one id to another have been made or changed."""
+        self._runs.append((model._meta.table_name, first, last))
+
+    def everything(self) -> int:
+        """Every row there is has been made; how many that are."""
+        count = 0
+        for model in EVERYTHING:
+            table = model._meta.table_name
+            ((rows, first, last),) = self._store.run(f'SELECT count(*), min(id), max(id) FROM "{table}"')
+            if rows:
+                self._runs.append((table, first, last))
+            count += rows
+        return count
 
     def noted(self, model: Any) -> list[int]:
         """The ids of the set's rows that have been noted so far, in their order."""
@@ -127,6 +143,9 @@ class Journal:
         """Write the entry down, unless nothing has changed."""
         rows, persons = self._changes()
         rows += [(table, first, last, None, None, None, None) for table, first, last in self._sets()]
+        rows += [
+            (kind, None, None, None, None, None, flat({"key": name, "made": "again"})) for kind, name in self._remade
+        ]
         if not rows:
             return
         count = len(rows) if self._count is None else self._count

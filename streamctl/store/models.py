@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import (
     BigAutoField,
     BigIntegerField,
@@ -183,5 +185,8 @@ class Fee(Entity):
         temporary = True
 
 
-_BOOKS = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)
-ENTITIES = (*_BOOKS, Journal, JournalRow, JournalPerson)
+BOOKS = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)
+# The schema that a younger table came with.
+SINCE: dict[Any, int] = {Counter: 2, Journal: 3, JournalRow: 3, JournalPerson: 3}
+LOG = (Journal, JournalRow, JournalPerson)
+ENTITIES = (*BOOKS, *LOG)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, SQL, Case, ModelSelect, fn
+from peewee import JOIN, SQL, Case, ModelSelect, TextField, fn
 
 from streamctl.domain.invoices import OUTSTANDING
 from streamctl.domain.records import ENTITIES, LINE_IN_INVOICE, Column, Listing, Record
 from streamctl.store.database import ID_MOST, rows
 from streamctl.store.expressions import joined
+from streamctl.store.fields import DayField, InstantField
 from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalRow, Membership, Stream, User
 
 # A literal, not a bound value: with it SQLite knows at once that the partial index holds what is looked for.
@@ -70,6 +71,17 @@ def expressions(entity: str, at: datetime) -> Mapping[str, Any]:
         case _:
             own = {column.name: getattr(Stream, column.name, None) for column in ENTITIES["stream"]}
             return {**own, "email": User.email}
+
+
+def stored_columns(model: Any) -> list[Column]:
+    """The columns of a table as they are stored, with the kinds to show them by."""
+    return [Column(name, _kind(name, field)) for name, field in model._meta.columns.items()]
+
+
+def _kind(name: str, field: Any) -> Any:
+    if name in ("amount", "fee"):
+        return "money"
+    return "text" if isinstance(field, (TextField, DayField, InstantField)) else "int"
 
 
 def select(entity: str, columns: Sequence[Column], by_name: Mapping[str, Any]) -> ModelSelect[Any]:

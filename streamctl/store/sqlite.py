@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import peewee
@@ -25,7 +27,7 @@ from streamctl.errors import (
     shell_quoted,
 )
 from streamctl.store import files
-from streamctl.store.engine import HISTORY, SCHEMA, Facts, Fault, RowRefused, Store
+from streamctl.store.engine import HISTORY, REPAIR, SCHEMA, Facts, Fault, Piece, RowRefused, Store
 from streamctl.store.header import APPLICATION_ID
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
@@ -33,6 +35,7 @@ DAMAGE = (
     *("no such table", "no such column", "no such function", "unknown function", "no such collation"),
     *("decode to UTF-8", "unsupported file format"),
 )
+INDEX_ALONE = r"row \d+ missing from index |wrong # of entries in index "
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
 _HISTORY_DDL = (
@@ -248,11 +251,11 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
     def faults(self) -> Iterator[Fault]:
         """What SQLite's own checks find. Raises Damaged where the schema is so wrong that they can't be run."""
+        recover = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
         try:
-            for (message,) in self.run("PRAGMA integrity_check"):
-                if message != "ok":
-                    mend = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
-                    yield Fault("integrity", "", message, mend)
+            found = self._complaints()
+            mend = REPAIR if all(re.match(INDEX_ALONE, message) for message in found) else recover
+            yield from (Fault("integrity", "", message, mend) for message in found)
             for table, row, parent, _ in self.run("PRAGMA foreign_key_check"):
                 mend = self.shell(f'DELETE FROM "{table}" WHERE rowid = {row}')
                 yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
@@ -260,6 +263,37 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             if _name_of(error) == "SQLITE_ERROR":
                 raise Damaged(self.name, str(error)) from error
             raise
+
+    def rebuild(self) -> None:
+        """Make every index anew from its rows, when they are all that SQLite's own checks complain of."""
+        if (found := self._complaints()) and all(re.match(INDEX_ALONE, message) for message in found):
+            self.run("REINDEX")
+
+    def _complaints(self) -> list[str]:
+        return [message for (message,) in self.run("PRAGMA integrity_check") if message != "ok"]
+
+    def pieces(self) -> list[Piece]:
+        """What the schema is made of."""
+        found = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql <> '' AND name NOT LIKE 'sqlite_%'"
+        return [Piece(*row) for row in self.run(f"{found} ORDER BY name")]
+
+    @contextmanager
+    def blank(self) -> Iterator[Store]:
+        """A file elsewhere."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "blank.db")
+            path.touch(0o600)
+            blank = SqliteStore(path)
+            blank.connect()
+            try:
+                yield blank
+            finally:
+                blank.close()
+
+    def remake(self, piece: Piece) -> None:
+        """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
+        self.run(f'DROP {piece.kind} IF EXISTS "{piece.name}"')
+        self.run(piece.ddl)
 
     def notes(self) -> Iterator[str]:
         """A word on the versions that have a rare fault in WAL mode, and on a file that is open to others."""

@@ -13,8 +13,9 @@ from peewee import JOIN, fn
 from streamctl.domain.records import Column
 from streamctl.errors import BadData, CopyDiffers, shell_quoted
 from streamctl.store import bulk
+from streamctl.store.database import current
 from streamctl.store.engine import Store
-from streamctl.store.models import ENTITIES, Invoice, InvoiceLine, Journal, Membership, Request, Stream, User
+from streamctl.store.models import ENTITIES, SINCE, Invoice, InvoiceLine, Journal, Membership, Request, Stream, User
 
 COUNTED: dict[str, Any] = {
     "members": User,
@@ -29,8 +30,9 @@ COUNTS = tuple(Column(name, "int") for name in COUNTED)
 
 
 def counts() -> tuple[int, ...]:
-    """How many rows the open database has of what is counted."""
-    return tuple(model.select().count() for model in COUNTED.values())
+    """How many rows the open database has of what is counted; 0 of what is younger than its schema."""
+    schema = current().schema()
+    return tuple(model.select().count() if SINCE.get(model, 1) <= schema else 0 for model in COUNTED.values())
 
 
 class Tally:

@@ -11,12 +11,14 @@ from peewee import JOIN, fn
 from streamctl.domain import money
 from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
 from streamctl.domain.records import Column
-from streamctl.store import schema
+from streamctl.store import schema, shape
 from streamctl.store.database import SCHEMA, current, snapshot, terms, tuples
+from streamctl.store.engine import REPAIR
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
 from streamctl.store.records import open_streams
 
 FINDING = (Column("check"), Column("row"), Column("finding"), Column("mend"))
+REPAIRED = (*FINDING, Column("mended", "bool"))
 
 
 class Finding(NamedTuple):
@@ -33,6 +35,7 @@ def findings() -> Iterator[Finding]:
         if (wrong := list(_schema())) or current().schema() != SCHEMA:
             yield from wrong
             return
+        yield from _pieces()
         yield from _amounts()
         yield from _stream_lines()
 
@@ -41,6 +44,9 @@ def notes(at: datetime) -> Iterator[str]:
     """What is no fault of the data, but should be known."""
     yield from current().notes()
     if current().schema() == SCHEMA:
+        with current().blank() as blank:
+            if blank is None:
+                yield "The indexes and triggers were not compared: that needs the right to make a schema."
         yield from _over_limit(at)
 
 
@@ -52,6 +58,18 @@ def _schema() -> Iterator[Finding]:
     elif schema.history() != schema.shipped():
         missing = ", ".join(sorted(set(schema.history()) ^ set(schema.shipped())))
         yield Finding("schema", "", f"the migrations differ: {missing}", "streamctl db migrate")
+
+
+def _pieces() -> Iterator[Finding]:
+    for flaw in shape.flaws(current()) or ():
+        kind, table, name, _ = flaw.piece
+        if not flaw.wanted:
+            mend = current().shell(f'DROP TRIGGER "{name}"')
+            yield Finding(kind, name, f"it is none of streamctl's, and works on {table}", mend)
+        else:
+            mend = REPAIR if flaw.remade else "streamctl db dump, and load it into a new database"
+            where = name if kind in shape.REMADE else f"{table} {name}".removesuffix(f" {table}")
+            yield Finding(kind, where, "it is missing" if flaw.missing else "it is another than it was made as", mend)
 
 
 def _amounts() -> Iterator[Finding]:

@@ -7,23 +7,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from peewee import TextField
-
 from streamctl.domain.records import DIFFERENCE, Column, Listing
 from streamctl.store import bulk, header
 from streamctl.store.database import Store, current, opened
-from streamctl.store.fields import DayField, InstantField
-from streamctl.store.models import ENTITIES
+from streamctl.store.models import BOOKS
+from streamctl.store.records import stored_columns
 
-MONEY = ("amount", "fee")
 Row = tuple[Any, ...]
 
 
 def between(path: Path, *, wait: float) -> Listing:
     """The rows of every table, by key, that the copy has and the database has not, or has not so, and the other way.
 
-    Both are read as they stand at one moment, and one row of each at a time. A row that changed shows what did.
-    Raises what opening the copy does.
+    The log is left aside: what it says is what the rows show. Both are read as they stand at one moment, and one row
+    of each at a time. A row that changed shows what did. Raises what opening the copy does.
     """
     header.check(path, "Make one with: streamctl db sandbox FILE")
     with ExitStack() as stack:
@@ -48,9 +45,9 @@ def _from(first: Row, rows: Generator[Row, None, None]) -> Iterator[Row]:
 
 def _rows(here: Store, there: Store, both: ExitStack) -> Generator[Row, None, None]:
     with both:
-        for model in ENTITIES:
+        for model in BOOKS:
             table = model._meta.table_name
-            columns = [Column(name, _kind(name, field)) for name, field in model._meta.columns.items()]
+            columns = stored_columns(model)
             for old, new in _unlike(bulk.stored(here, model), bulk.stored(there, model)):
                 if old and new:
                     changed = [place for place, column in enumerate(columns) if old[place] != new[place]]
@@ -85,9 +82,3 @@ def _given(row: Row) -> list[int]:
 
 def _fields(columns: list[Column], row: Row, places: list[int]) -> tuple[tuple[Column, Any], ...]:
     return tuple((columns[place], row[place]) for place in places)
-
-
-def _kind(name: str, field: Any) -> Any:
-    if name in MONEY:
-        return "money"
-    return "text" if isinstance(field, (TextField, DayField, InstantField)) else "int"

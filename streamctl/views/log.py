@@ -10,17 +10,21 @@ from typing import Any
 from peewee import SQL, fn
 
 from streamctl.domain.calendar import start_of
-from streamctl.domain.records import ENTRY, HISTORY, Column, Kind, Listing, Record
+from streamctl.domain.records import ENTRY, HISTORY, Column, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.store.database import ID_MOST, rows
 from streamctl.store.journal import NOT_SAID
 from streamctl.store.lookups import MemberRef, id_in, member_id, present
-from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, JournalRow, Stream
-from streamctl.store.records import expressions, select
+from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, JournalRow, Membership, Stream, User
+from streamctl.store.records import expressions, select, stored_columns
 from streamctl.views.listings import Window, listing
 
 ERASED = "(erased)"
-_UNSAID = {"setting": ("key",), "user": ("id", "email_key")}  # what the row says already, or another column
+_COLUMNS = {model._meta.table_name: stored_columns(model) for model in (User, Membership, Invoice, InvoiceLine, Stream)}
+_UNSAID = {
+    "user": ("id", "email_key"),
+    **dict.fromkeys(("setting", "index", "trigger", "function"), ("key",)),
+}
 
 
 def entries(
@@ -72,7 +76,7 @@ def history(invoice: int, *, at: datetime) -> list[tuple[Any, ...]]:
 
 
 def _changes(entry: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of `CHANGE`."""
+    """Rows of `records.CHANGE`."""
     persons = {
         member: [json.loads(image) if image else {} for image in images]
         for member, *images in rows(
@@ -85,29 +89,25 @@ def _changes(entry: int) -> Iterator[tuple[Any, ...]]:
     for table, first, last, *texts in rows(
         JournalRow.select(*columns).where(JournalRow.entry == entry).order_by(JournalRow.id)
     ):
-        images = [json.loads(text) if text else {} for text in texts]
-        if texts == [None, None]:
-            yield table, ("int", first), last, None, None, None
+        before, after = (json.loads(text) if text else None for text in texts)
+        if before is None and after is None:
+            yield table, first, last, None, None, None
             continue
-        person = persons.get(first, [{}, {}]) if table == "user" else [{}, {}]
-        before, after = (_named(image, called) for image, called in zip(images, person, strict=True))
-        row = ("int", first) if first is not None else ("text", (before or after)["key"])
-        for name in dict.fromkeys((*before, *after)):
-            if name not in _UNSAID.get(table, ("id",)):
-                yield table, row, None, name, _cell(name, before.get(name)), _cell(name, after.get(name))
+        key = first if first is not None else (before or after or {})["key"]
+        called = persons.get(first, [{}, {}]) if table == "user" else [{}, {}]
+        change = "added" if before is None else "removed" if after is None else "changed"
+        yield table, key, None, change, _fields(table, before, called[0]), _fields(table, after, called[1])
 
 
-def _cell(name: str, value: Any) -> tuple[Kind, Any] | None:
-    """The value with the kind that it is shown as."""
-    if value is None:
+def _fields(table: str, image: dict[str, Any] | None, called: dict[str, Any]) -> list[tuple[Column, Any]] | None:
+    """The columns with their values, and with what the member was called, unless that was erased since."""
+    if image is None:
         return None
-    return ("money" if name in ("amount", "fee") else "int" if isinstance(value, int) else "text"), value
-
-
-def _named(image: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
-    """The columns with what the member was called, unless that was erased since."""
     names = image.pop(NOT_SAID, "").split()
-    return {**{name: called.get(name, ERASED) if called else ERASED for name in names}, **image}
+    named = {**{name: called.get(name) if called else ERASED for name in names}, **image}
+    known = {column.name: column for column in _COLUMNS.get(table, ())}
+    unsaid = _UNSAID.get(table, ("id",))
+    return [(known.get(name, Column(name)), value) for name, value in named.items() if name not in unsaid]
 
 
 def _about_invoice(invoice: int) -> Any:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from books import everything
-from copies import dumped, limited, names
+from books import dumped, everything
+from copies import limited, names
 from killed import each_step
 from load import keys, writing
 from program import Program
@@ -22,7 +22,7 @@ from versions import to_a_later, to_the_first
 
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
-COPIED = "path bytes members memberships invoices lines streams requests".split()
+COPIED = "path bytes members memberships invoices lines streams requests entries".split()
 
 
 def well(program: Program, db: Path) -> None:
@@ -51,7 +51,9 @@ def test_a_backup_has_all_of_it_in_one_file_of_its_owners(member: Program, folde
     finally:
         os.umask(umask)
     books = member.books()
-    counts = [len(books[name]) for name in ("user", "membership", "invoice", "invoice_line", "stream", "request")]
+    counts = [
+        len(books[name]) for name in ("user", "membership", "invoice", "invoice_line", "stream", "request", "journal")
+    ]
     assert list(made) == COPIED
     assert [*made.values()] == [str(file), file.stat().st_size, *counts]
     assert dumped(member, file) == before

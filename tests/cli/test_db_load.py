@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from author import AUTHOR
+from books import LOGS, dumped
 from program import Program
 
 COUNTS = "members memberships invoices lines streams requests adjusted zero_credits lifted merged ignored".split()
@@ -83,23 +84,9 @@ def busy(member: Program) -> Program:
     return member
 
 
-LOGS = ("journal", "journal_row", "journal_person")  # in which the load itself is too
-
-
 def rows(program: Program) -> dict[str, list[tuple[Any, ...]]]:
     aside = ("schema_migration", "sqlite_sequence", *LOGS)
     return {name: rows for name, rows in program.books().items() if name not in aside}
-
-
-def dumped(program: Program) -> dict[str, Any]:
-    """The dump without the entry of a load, which comes last."""
-    document: dict[str, Any] = json.loads(program("db", "dump").out)
-    tables = document["tables"]
-    loads = {entry for entry, _, _, _, command, *_ in tables["journal"]["rows"] if command == "db load"}
-    for name, place in zip(LOGS, (0, 1, 1), strict=True):
-        tables[name]["rows"] = [row for row in tables[name]["rows"] if row[place] not in loads]
-        document["sequences"].pop(name, None)
-    return document
 
 
 def test_a_dump_loads_row_for_row_from_a_file_and_from_a_pipe(busy: Program, elsewhere: Callable[[], Program]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from books import everything, random_books
+from books import everything, random_books, timeless
 from places import ENGINES, nowhere
 from program import Program
 from streams import process
@@ -56,13 +56,6 @@ def dumped(program: Program) -> str:
     answer = program("db", "dump")
     assert answer.status == 0, answer.err
     return answer.out
-
-
-def timeless(program: Program) -> dict[str, Any]:
-    """The dump without the times at which the log's entries were written."""
-    document: dict[str, Any] = json.loads(dumped(program))
-    document["tables"]["journal"]["rows"] = [[*row[:1], *row[2:]] for row in document["tables"]["journal"]["rows"]]
-    return document
 
 
 def refused_move(program: Program, to: Path | str, code: str, status: int) -> dict[str, Any]:

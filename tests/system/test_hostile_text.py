@@ -9,9 +9,11 @@ from collections.abc import Callable
 from itertools import cycle
 
 import pytest
+from books import dumped
 from hostile import (
     CORPUS,
     EVERYTHING,
+    FORMATS,
     HOSTILE,
     MORE,
     OUR_STYLES,
@@ -128,9 +130,21 @@ def test_a_dump_of_hostile_books_is_loaded_as_it_was(program: Inside, elsewhere:
     books_of(program, FEW)
     other = elsewhere()
     other.ok("db", "init")
-    dumped = program("db", "dump").out
-    assert shown(other, "db", "load", "-", stdin=dumped).status == 0
-    assert other("db", "dump").out == dumped
+    assert shown(other, "db", "load", "-", stdin=program("db", "dump").out).status == 0
+    assert dumped(other) == dumped(program)
+
+
+def test_a_name_in_the_log_is_whatever_was_typed(member: Inside) -> None:
+    """Catches an `--actor` that reaches a terminal raw, or is not the same in a pipe."""
+    for text in CORPUS.values():
+        answer = shown(member, f"--actor={text}", "db", "set", "--", "seller_note", text[:200])
+        assert answer.status == 0, answer.err
+        is_safe(answer, text)
+    for format in FORMATS:
+        for words in (("log", "list"), ("log", "show", "9")):
+            is_safe(shown(member, *words, "--format", format), (words, format), tabs=format == "tsv")
+    actors = {entry["actor"] for entry in member.ok("log", "list")}
+    assert {text.strip() for text in CORPUS.values() if text.strip()} <= actors
 
 
 def fixture(text: str) -> list[dict[str, object]]:
