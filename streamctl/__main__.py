@@ -10,6 +10,9 @@ gc.disable()
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    from streamctl.interruption import listen
+
+    listen()
     from streamctl.cli.boundary import run
 
     os.umask(os.umask(0o077) & 0o077)  # files are made 0600 and folders 0700; none is to come out less

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 QUOTED_AT_MOST = 60
+NOTHING = "nothing was changed"
+NOTHING_MORE = "nothing more was changed"  # after what was committed before
+UNKNOWN = "whether the change was done is not known"
 
 
 def quoted(value: object) -> str:
@@ -426,24 +429,26 @@ class Busy(StreamctlError):
     code = "busy"
     status = 5
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, so_far: str = NOTHING) -> None:
         super().__init__(
-            f"The database stayed busy for {seconds:g} s; nothing was changed.",
+            f"The database stayed busy for {seconds:g} s; {so_far}.",
             "Try again, or wait longer with: streamctl --timeout SECONDS …",
             timeout=seconds,
         )
 
 
 class Unreachable(StreamctlError):
-    """The server can't be reached just now, or was lost on the way."""
+    """The server can't be reached just now, or was lost on the way; `in_doubt` when that was while it committed."""
 
     code = "unreachable"
     status = 5
 
-    def __init__(self, name: str, why: str, *, under_way: bool = False) -> None:
+    def __init__(self, name: str, why: str, *, under_way: bool = False, in_doubt: bool = False) -> None:
+        what = "was lost" if under_way else "can not be reached"
+        keyed = "a request with a key (--ref, --key) does no harm when it was done already."
         super().__init__(
-            f"{quoted_path(name)} {'was lost' if under_way else 'can not be reached'}: {why}.",
-            "Try again; a request with a key (--ref, --key) does no harm when it was done already."
+            f"{quoted_path(name)} {what}: {why}{f'; {UNKNOWN}' if in_doubt else ''}.",
+            f"{'Look, or try' if in_doubt else 'Try'} again; {keyed}"
             if under_way
             else "Try again when the server is there.",
             database=name,
@@ -549,8 +554,10 @@ class SchemaNew(DatabaseUnusable):
 class ReadOnly(DatabaseUnusable):
     code = "read_only"
 
-    def __init__(self, path: str, hint: str = "Look at the owner and mode of the file and of its folder.") -> None:
-        super().__init__(f"The database {quoted_path(path)} can't be written; nothing was changed.", hint, path=path)
+    def __init__(
+        self, path: str, so_far: str, hint: str = "Look at the owner and mode of the file and of its folder."
+    ) -> None:
+        super().__init__(f"The database {quoted_path(path)} can't be written; {so_far}.", hint, path=path)
 
 
 class CannotOpen(DatabaseUnusable):
@@ -565,9 +572,9 @@ class NotAllowed(DatabaseUnusable):
 
     code = "not_allowed"
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, so_far: str) -> None:
         super().__init__(
-            f"{quoted_path(path)} does not allow it: {why}; nothing was changed.",
+            f"{quoted_path(path)} does not allow it: {why}; {so_far}.",
             "GRANT it to the role, or connect as the one that owns the tables.",
             path=path,
         )
@@ -576,10 +583,11 @@ class NotAllowed(DatabaseUnusable):
 class StorageFailed(DatabaseUnusable):
     code = "storage_failed"
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, so_far: str) -> None:
+        keyed = " Look first; a request with a key (--ref, --key) does no harm when it was done already."
         super().__init__(
-            f"The disk under {quoted_path(path)} failed: {why}; nothing was changed.",
-            "Make room or mend the disk, then give the same command again.",
+            f"The disk under {quoted_path(path)} failed: {why}; {so_far}.",
+            f"Make room or mend the disk, then give the same command again.{keyed if so_far == UNKNOWN else ''}",
             path=path,
         )
 
@@ -613,6 +621,23 @@ class OutputFailed(StreamctlError):
             f"Read it again with: {again}" if done and again else "",
             done=done,
         )
+
+
+# --- 130: stopped by Ctrl-C or SIGTERM
+
+
+class Interrupted(StreamctlError):
+    """Stopped by somebody. `done` says whether a change had been committed, `live` whether more might have followed."""
+
+    code = "interrupted"
+    status = 130
+
+    def __init__(self, *, done: bool, live: bool = False, again: str = "") -> None:
+        if live:
+            so_far = "; what was committed until then stays done" if done else ""
+        else:
+            so_far = "; the change is done" if done else f"; {NOTHING}"
+        super().__init__(f"Interrupted{so_far}.", f"Read it again with: {again}" if done and again else "", done=done)
 
 
 def quoted_path(path: str) -> str:

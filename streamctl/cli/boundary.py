@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import typer
 
-from streamctl.errors import OutputFailed, StreamctlError, UsageError, shell_quoted
+from streamctl.errors import Interrupted, OutputFailed, StreamctlError, UsageError, shell_quoted
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
-INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
@@ -29,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
         return _tell_usage(error, arguments)
     except typer.Abort:
         say("Stopped; nothing was changed.")
-        return INTERRUPTED
+        return Interrupted.status
     except ClosedPipe as closed:
         if closed.done:
             again = f" Read it again with: {closed.again}" if closed.again else ""
@@ -46,8 +45,8 @@ def run(arguments: Sequence[str]) -> int:
         return tell(
             _Unexpected(f"Something unexpected happened ({name}).", "See more with: streamctl --debug …"), arguments
         )
-    if status == INTERRUPTED:
-        say("Interrupted.")
+    if status == Interrupted.status:  # so Typer ends where Ctrl-C found nothing begun
+        return tell(Interrupted(done=False), arguments)
     return status if isinstance(status, int) else 0
 
 
@@ -67,6 +66,8 @@ def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
         from streamctl.output.jsontext import anything
 
         say(_masked(anything({"error": error.told()})))
+    elif isinstance(error, Interrupted):  # which is no error but what somebody wished
+        say(_masked(f"{error.message} {error.hint}".strip()))
     else:
         say(_masked(f"Error: {error.message}"))
         if error.hint:

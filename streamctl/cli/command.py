@@ -227,9 +227,10 @@ def found(function: Callable[..., Answer], settings: Settings, given: dict[str, 
     """Call a function that works on the database file itself, and show its answer."""
     place = settings.place()
     from streamctl.output.writer import sink
+    from streamctl.store.database import has_changed
 
     format = chosen_format(options["format"], options["output"])
-    with sink(options["output"], _owned(place, given), lambda: True) as target:
+    with sink(options["output"], _owned(place, given), has_changed) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
 

@@ -35,13 +35,13 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
         _tell(desk, papers)
         if not (papers.number or into or form == "json"):
             return
-        with sink(None if into else place, store.owns, lambda: into) as target:
-            answer: Answer | Document
+        answers: list[Answer | Document] = []
+        with sink(None if into else place, store.owns, lambda: into and bool(answers)) as target:
             if into:
-                answer = document.into(place, papers, form, store.owns, quiet=settings.quiet)
+                answers.append(document.into(place, papers, form, store.owns, quiet=settings.quiet))
             else:
-                answer = Document(document.parts(papers, form))
-            out.show(answer, target, style)
+                answers.append(Document(document.parts(papers, form)))
+            out.show(answers[0], target, style)
 
 
 def _tell(desk: Desk, papers: "Papers") -> None:

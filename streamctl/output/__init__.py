@@ -33,6 +33,7 @@ def show(answer: Answer | Document, sink: Sink, style: Style) -> None:
                 sink.write(answer.parts, live=answer.live)
             else:
                 _show(answer, sink, style)
+            sink.finish()
         finally:  # what is read as it is written must let go of the database first
             rows = getattr(answer, "parts", None) or getattr(answer, "rows", None)
             if isinstance(rows, Generator):

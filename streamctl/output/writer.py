@@ -7,11 +7,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
-from streamctl.errors import BadValue, OutputFailed, quoted_path
+from streamctl.errors import BadValue, Interrupted, OutputFailed, quoted_path
+from streamctl.interruption import held, stoppable
 
 
 class ClosedPipe(Exception):
@@ -30,14 +31,32 @@ class Sink:
         self.file = file
         self.terminal = terminal
         self.again = ""
+        self.live = False
         self._done = done
+        self._complete = False
 
     def write(self, parts: Iterable[str], *, live: bool = False) -> None:
         """Write the parts as they come; `live` ones leave at once."""
+        self.live = live
         for part in parts:
             self.file.write(part)
             if live:
                 self.file.flush()
+
+    def finish(self) -> None:
+        """The answer is all there is to say; once this has returned it has left."""
+        self.file.flush()
+        self._complete = True
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Inside, Ctrl-C and SIGTERM raise Interrupted, which knows how far it came; too late they change nothing."""
+        try:
+            with stoppable():
+                yield
+        except KeyboardInterrupt:
+            if not self._complete:
+                raise Interrupted(done=self._done(), live=self.live, again=self.again) from None
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -56,7 +75,8 @@ class Sink:
 def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[], bool]) -> Iterator[Sink]:
     """Standard output, or the file at `output` written atomically when the block ends well.
 
-    A file that can't be made is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe.
+    A file that can't be made is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe,
+    Interrupted.
     """
     if output is None or output == "-":
         with _standard_output(own_files, done) as found:
@@ -73,11 +93,19 @@ def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[
         raise BadValue(f"{quoted_path(output)} can't be written: {getattr(error, 'strerror', error)}.") from None
     if mode is not None and stat.S_ISDIR(mode):
         raise BadValue(f"{quoted_path(output)} is a folder; name a file in it.")
+    with held(), _file(path, output, mode, done) as found, found.stoppable():
+        yield found
+
+
+@contextmanager
+def _file(path: Path, output: str, mode: int | None, done: Callable[[], bool]) -> Iterator[Sink]:
     atomic = mode is None or stat.S_ISREG(mode)
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}") if atomic else path
     try:
         flags = os.O_WRONLY | (os.O_CREAT | os.O_EXCL if atomic else 0)
-        file = os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8", newline="")
+        with nullcontext() if atomic else stoppable():  # a pipe waits for its reader
+            descriptor = os.open(draft, flags, 0o600)
+        file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
     except OSError as error:
         raise BadValue(f"{quoted_path(output)} can't be written: {error.strerror}.") from None
     found = Sink(file, terminal=False, done=done)
@@ -110,7 +138,8 @@ def _standard_output(own_files: Callable[[Path], bool], done: Callable[[], bool]
         encoding = out.encoding if terminal else "utf-8"
         out.reconfigure(encoding=encoding, errors="backslashreplace" if terminal else "strict", newline="\n")
     found = Sink(out, terminal=out.isatty(), done=done)
-    yield found
+    with held(), found.stoppable():
+        yield found
     with found.guarded():
         out.flush()
 

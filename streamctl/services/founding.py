@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from streamctl.domain.records import Column, Record
 from streamctl.domain.terms import DEFAULTS
 from streamctl.errors import DatabaseExists, quoted_path, shell_quoted
+from streamctl.interruption import held
 from streamctl.store import schema
 from streamctl.store.database import SCHEMA, Place, opened, settings
 
@@ -43,10 +44,11 @@ def found(place: Place, asked: Mapping[str, str], *, wait: float) -> Record:
 
 def migrate(place: Place, *, wait: float) -> Record:
     """Bring the schema up to date; the migrations applied. Raises NoDatabase, NotOurs, SchemaNew, Busy."""
-    with opened(place, wait=wait, any_schema=True) as store:
+    with opened(place, wait=wait, any_schema=True) as store, held():
         if store.schema() > SCHEMA:
             store.check_schema()
         applied = schema.apply(store)
+        store.changed = bool(applied)
         return Record(MIGRATED, (store.name, SCHEMA, " ".join(applied)))
 
 

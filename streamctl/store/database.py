@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from streamctl.domain.terms import DEFAULTS, Terms
 from streamctl.errors import Damaged
+from streamctl.interruption import held, stoppable
 from streamctl.store.drivers import import_peewee
 
 import_peewee()
@@ -81,7 +82,13 @@ def opened(
                 store.check_schema()
             yield store
         finally:
-            store.close()
+            store.leave()
+
+
+def has_changed() -> bool:
+    """Whether the database that is open, or was last, was changed by this run."""
+    store = models.database.obj
+    return store is not None and store.changed
 
 
 @contextmanager
@@ -122,17 +129,18 @@ def write(body: Callable[[Terms], T], *, alone: bool = True) -> T:
 
 def _written(store: Store, body: Callable[[Terms], T], alone: bool) -> T:
     result: list[T] = []
-    try:
-        with store.writing(alone=alone):
-            store.check_schema()
-            store.journal = Journal(store)
-            result.append(body(terms()))
-            store.journal.write(store.author)
-            if store.dry_run:
-                raise _Rehearsed
-    except _Rehearsed:
-        return result[0]
-    store.changed = True
+    with held():  # a transaction that is ending ends, and it is known how
+        try:
+            with store.writing(alone=alone), stoppable():
+                store.check_schema()
+                store.journal = Journal(store)
+                result.append(body(terms()))
+                store.journal.write(store.author)
+                if store.dry_run:
+                    raise _Rehearsed
+        except _Rehearsed:
+            return result[0]
+        store.changed = True
     return result[0]
 
 

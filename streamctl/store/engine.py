@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import peewee
 
-from streamctl.errors import SchemaNew, SchemaOld, StreamctlError
+from streamctl.errors import NOTHING, NOTHING_MORE, UNKNOWN, SchemaNew, SchemaOld, StreamctlError
 
 if TYPE_CHECKING:
     from streamctl.store.journal import Author, Journal
@@ -54,8 +54,14 @@ class Store(peewee.Database):
     wait: float  # seconds, for the database to become free
     dry_run: bool
     changed: bool
+    in_doubt: bool  # whether a commit failed in a way that does not tell whether it was done
     author: Author  # set before the first write
     journal: Journal  # of the write transaction under way
+
+    @property
+    def so_far(self) -> str:
+        """What a message that ends this run says of its changes."""
+        return UNKNOWN if self.in_doubt else NOTHING_MORE if self.changed else NOTHING
 
     @abstractmethod
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -110,6 +116,9 @@ class Store(peewee.Database):
     @abstractmethod
     def migrating(self) -> AbstractContextManager[None]:
         """Around migrations: one process at a time; the new schema is in force when it ends."""
+
+    def reached(self, schema: int) -> None:
+        """In a migration's transaction: the schema that it makes, where the history alone does not say so."""
 
     @abstractmethod
     def schema(self) -> int:
@@ -191,6 +200,12 @@ class Store(peewee.Database):
     @abstractmethod
     def joined(self, ids: Any) -> Any:
         """Expression: the ids of an ordered query of one column, with a space between; null of none."""
+
+    def leave(self) -> None:
+        """Close the connection, whatever was under way on it: what is not committed is taken back."""
+        while self.in_transaction():
+            self.pop_transaction()  # type: ignore[no-untyped-call]
+        self.close()
 
     def owns(self, path: Path) -> bool:
         """Whether the path is one of this database's files."""

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
-from streamctl.errors import Busy, CannotOpen, DatabaseExists, quoted_path
+from streamctl.errors import UNKNOWN, Busy, CannotOpen, DatabaseExists, StorageFailed, quoted_path
+from streamctl.interruption import held, stoppable
 
 BESIDE = ("-wal", "-shm", "-journal")
 _DRAFT = ".streamctl-draft-"  # and eight digits: a folder with a database to be and the lock of whoever makes it
@@ -59,7 +60,7 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
     """A new file to build a database in, which `put` brings to the path when the block ends well; mode 0600.
 
     New folders are made 0700. What a killed run has left of its draft in the folder is cleared away.
-    Raises CannotOpen when the folder can't take it, and what `put` does.
+    Raises CannotOpen when the folder can't take it, StorageFailed, and what `put` does.
     """
     try:
         _make_folder(path.parent)
@@ -77,8 +78,13 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:
-        _remove(folder)
+        with suppress(OSError):  # which changes nothing of what has come of it
+            _remove(folder)
         os.close(lock)
+    try:
+        sync(path.parent)
+    except OSError as error:
+        raise StorageFailed(str(path), f"its name can't be made to last ({error.strerror})", UNKNOWN) from None
 
 
 def _draft_folder(parent: Path) -> tuple[Path, int]:
@@ -118,8 +124,14 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def folder_locked(folder: Path, wait: float) -> Iterator[None]:
-    """One at a time: the runner of migrations plans outside the transaction. A lock on the folder leaves no file."""
-    handle = os.open(folder, os.O_RDONLY)
+    """One at a time: the runner of migrations plans outside the transaction. A lock on the folder leaves no file.
+
+    Raises Busy, CannotOpen.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise CannotOpen(str(folder), error.strerror or str(error)) from None
     deadline = time.monotonic() + wait
     try:
         while True:
@@ -129,7 +141,8 @@ def folder_locked(folder: Path, wait: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Busy(wait) from None
-                time.sleep(0.05)
+                with stoppable():
+                    time.sleep(0.05)
         yield
     finally:
         os.close(handle)

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quoted
+from streamctl.interruption import stoppable
 from streamctl.store import copy, sqlstate, url
 from streamctl.store.engine import HISTORY, Facts, Fault, Piece, Store
 from streamctl.store.models import ENTITIES
@@ -83,6 +84,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         self.changed = False
         self._connection: Any
         self._alone = True
+        self.in_doubt = self._looks = False
         self._written = 0
         self._cursors = 0
         defaults: dict[str, Any] = {**ALIVE, "connect_timeout": max(2, int(wait))}
@@ -91,7 +93,8 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         super().__init__(whole, cursor_factory=psycopg.ClientCursor, **unsaid)
 
     def _connect(self) -> Any:
-        self._connection = connection = super()._connect()
+        with stoppable():
+            self._connection = connection = super()._connect()
         # Whatever the server, the database or the role would have it be.
         session = {
             "timezone": "UTC",
@@ -108,6 +111,12 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         connection.adapters.register_loader("timestamptz", _Instant)
         return connection
 
+    def commit(self) -> None:
+        """Commit. Where the connection is lost on the way, nobody on this side knows whether that was done."""
+        self.in_doubt = not self._looks
+        super().commit()
+        self.in_doubt = False
+
     def rollback(self) -> None:
         """Roll back. Where the connection is lost, or closed here because it is busy still, the server does so."""
         if self._connection.info.transaction_status == TransactionStatus.ACTIVE:  # interrupted between two steps
@@ -121,15 +130,26 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         """A transaction with the lock of all writers, or a share in it."""
         self._alone, shared = alone, "" if alone else "_shared"
         with self.atomic():
-            self.run(f"SELECT pg_advisory_xact_lock{shared}({LOCK}, hashtext(current_schema()))")
+            with stoppable():
+                self.run(f"SELECT pg_advisory_xact_lock{shared}({LOCK}, hashtext(current_schema()))")
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One consistent view for several reads."""
-        with self.atomic():
+        with self._looking():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """A transaction of which it does not matter how it ends."""
+        self._looks = True
+        try:
+            with self.atomic():
+                yield
+        finally:
+            self._looks = False
 
     def lock_member(self, user: int) -> None:
         """Keep other writers off this member until the transaction ends. What is read after that is up to date."""
@@ -176,7 +196,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         self._cursors += 1
         name = f"rows_{self._cursors}"
         # Such a cursor lives in a transaction.
-        transaction = nullcontext() if self.in_transaction() else self.atomic()
+        transaction = nullcontext() if self.in_transaction() else self._looking()
         with transaction, psycopg.ServerCursor(self._connection, name) as cursor:
             cursor.itersize = AT_ONCE
             yield from cursor.execute(complete)
@@ -353,7 +373,9 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         original = getattr(error, "orig", error)
         if not isinstance(original, psycopg.Error):
             return None
-        return sqlstate.translated(original, self.name, self._given, wait=self.wait, connected=not self.is_closed())
+        return sqlstate.translated(
+            original, self.name, self._given, wait=self.wait, connected=not self.is_closed(), so_far=self.so_far
+        )
 
 
 def others_write(store: Store) -> bool:

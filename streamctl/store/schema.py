@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from streamctl.errors import CannotOpen, DatabaseExists, quoted_path
+from streamctl.interruption import held, stoppable
 from streamctl.store import files
 from streamctl.store.database import current, opened, store_at, translated
 from streamctl.store.drivers import hidden
-from streamctl.store.engine import HISTORY, Place, Store
+from streamctl.store.engine import HISTORY, SCHEMA, Place, Store
 from streamctl.store.models import Setting
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,12 +49,22 @@ def filled(place: Place, settings: Mapping[str, str], *, wait: float) -> Iterato
     Raises what `opened` does, DatabaseExists, Busy.
     """
     there = is_there(place, wait=wait)
-    with opened(place, wait=wait) if there else _made(place, settings, wait) as store, store.writing(alone=True):
-        yield store
+    with opened(place, wait=wait) if there else _made(place, settings, wait) as store, held():
+        with store.writing(alone=True), stoppable():
+            yield store
+        store.changed = there
 
 
 @contextmanager
 def _made(place: Place, settings: Mapping[str, str], wait: float) -> Iterator[Store]:
+    with held():
+        with _founded(place, settings, wait) as store, stoppable():
+            yield store
+        store.changed = True
+
+
+@contextmanager
+def _founded(place: Place, settings: Mapping[str, str], wait: float) -> Iterator[Store]:
     if not isinstance(place, Path):
         with built(place, settings, wait=wait) as store:
             yield store
@@ -81,18 +94,32 @@ def built(place: Place, settings: Mapping[str, str], *, wait: float, name: str =
                 Setting.insert_many(stored).on_conflict(action="nothing").execute()
                 yield store
         finally:
-            store.close()
+            store.leave()
 
 
 def apply(store: Store) -> list[str]:
     """Apply what is pending; the names of it. Raises Busy while another process migrates."""
     with hidden():  # it would import psycopg for a file too
         from playhouse.migrations import Runner
+
+    class Marking(Runner):  # type: ignore[misc]
+        """Peewee's runner, which also writes down in a migration's own transaction which schema that makes."""
+
+        def _run(self, name: str, module: Any, direction: str, fake: bool = False) -> None:
+            def up(migrator: Any, database: Any) -> None:
+                module.up(migrator, database)
+                store.reached(int(name[:4]))
+
+            super()._run(name, SimpleNamespace(up=up), direction, fake=fake)
+
     with store.migrating():
-        runner = Runner(store, str(MIGRATIONS), HISTORY)
+        runner = Marking(store, str(MIGRATIONS), HISTORY)
         if store.schema() and not runner.applied():  # the history was lost; the version says how far it went
             runner.fake(shipped()[store.schema() - 1])
-        return [str(name) for name in runner.up()]
+        applied = [str(name) for name in runner.up()]
+        if not applied:  # an older program may have been killed between the two
+            store.reached(SCHEMA)
+        return applied
 
 
 def history() -> list[str]:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,8 +26,9 @@ from streamctl.errors import (
     quoted_path,
     shell_quoted,
 )
-from streamctl.store import files
-from streamctl.store.engine import HISTORY, REPAIR, SCHEMA, Facts, Fault, Piece, RowRefused, Store
+from streamctl.interruption import stoppable
+from streamctl.store import files, queue
+from streamctl.store.engine import HISTORY, REPAIR, Facts, Fault, Piece, RowRefused, Store
 from streamctl.store.header import APPLICATION_ID
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
@@ -43,7 +44,7 @@ _HISTORY_DDL = (
     "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, applied TEXT NOT NULL) STRICT"
 )
 _LARGE_CACHE = 64 << 20  # bytes
-_RETRY = (0.0005, 0.003)  # seconds; a jittered wait is fair where SQLite's own starves the slow
+_RETRY = (0.0002, 0.001)  # seconds; jittered, for those who are not in the queue: older programs, the sqlite3 shell
 
 
 class SqliteStore(Store, peewee.SqliteDatabase):
@@ -60,27 +61,42 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         self.path, self.name = path, str(path)
         self.wait = wait
         self.dry_run = dry_run
-        self.changed = False
+        self.changed = self.in_doubt = False
         self._connection: sqlite3.Connection
         super().__init__(f"{path.absolute().as_uri()}?mode=rw", timeout=wait, uri=True, pragmas=PRAGMAS)
 
     def begin(self, lock_type: str | None = None) -> None:
-        """Begin; for the write lock, wait in short jittered steps up to the timeout. Raises OperationalError (busy)."""
+        """Begin; for the write lock, wait one's turn, and for who has it, up to the timeout. Raises Busy."""
         if lock_type is None:
             return super().begin()
         cursor = self._connection.cursor()
         deadline = time.monotonic() + self.wait
-        cursor.execute("PRAGMA busy_timeout = 0")
-        try:
-            while True:
-                try:
-                    return super().begin(lock_type)
-                except peewee.OperationalError as error:
-                    if not _name_of(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
-                        raise
+        with self._turn(deadline):
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._begin(lock_type, deadline)
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {int(self.wait * 1000)}")
+        return None
+
+    def _begin(self, lock_type: str, deadline: float) -> None:
+        """Begin as soon as whoever writes has ended. Nobody else waits like this: they are in the queue behind us."""
+        while True:
+            try:
+                return super().begin(lock_type)
+            except peewee.OperationalError as error:
+                if not _name_of(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                    raise
+                with stoppable():
                     time.sleep(_RETRY[0] + (_RETRY[1] - _RETRY[0]) * os.urandom(1)[0] / 255)
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(self.wait * 1000)}")
+
+    def commit(self) -> None:
+        """Commit. Where the sync fails all of it is in the -wal, and may be found there after a crash."""
+        try:
+            super().commit()
+        except peewee.PeeweeException as error:
+            self.in_doubt = _name_of(error) == "SQLITE_IOERR_FSYNC"
+            raise
 
     def rollback(self) -> None:
         """Roll back, unless SQLite has done so by itself (it does when the disk is full)."""
@@ -92,6 +108,15 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         """Immediate, so that what is read in it is still so when it writes; there is one writer either way."""
         with self.atomic("IMMEDIATE"):
             yield
+
+    @contextmanager
+    def _turn(self, deadline: float) -> Iterator[None]:
+        """Among those who write. Raises Busy at the deadline."""
+        try:
+            with queue.turn(self.path.with_name(f"{self.path.name}-wal"), deadline):
+                yield
+        except queue.TooLong:
+            raise Busy(self.wait, self.so_far) from None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -175,12 +200,17 @@ class SqliteStore(Store, peewee.SqliteDatabase):
     @contextmanager
     def migrating(self) -> Iterator[None]:
         """One process at a time in the folder. The history table is made here, for it is to be STRICT."""
-        with files.folder_locked(self.path.parent, self.wait):
+        deadline = time.monotonic() + self.wait
+        with files.folder_locked(self.path.parent, self.wait), self._turn(deadline):
             self.run(_HISTORY_DDL)
             yield
-            self.pragma("user_version", SCHEMA)
             if self.pragma("journal_mode") == "wal":
-                self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+                with suppress(peewee.PeeweeException):  # it is done, and lasts, without
+                    self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def reached(self, schema: int) -> None:
+        """In a migration's transaction: the schema that it makes."""
+        self.pragma("user_version", schema)
 
     def schema(self) -> int:
         """The schema version in the file."""
@@ -333,17 +363,17 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             return None
         match _name_of(error).removeprefix("SQLITE_").split("_")[0]:
             case "BUSY" | "LOCKED":
-                return Busy(self.wait)
+                return Busy(self.wait, self.so_far)
             case "READONLY":
-                return ReadOnly(self.name)
+                return ReadOnly(self.name, self.so_far)
             case "CANTOPEN":
                 return CannotOpen(self.name, "SQLite can't open it or make its -wal file beside it")
             case "CORRUPT" | "NOTADB":
                 return Damaged(self.name, str(error))
             case "FULL":
-                return StorageFailed(self.name, "it is full")
+                return StorageFailed(self.name, "it is full", self.so_far)
             case "IOERR":
-                return StorageFailed(self.name, "it can't be read or written")
+                return StorageFailed(self.name, "it can't be read or written", self.so_far)
             case _ if any(sign in str(error) for sign in DAMAGE):
                 return Damaged(self.name, str(error))
         return None

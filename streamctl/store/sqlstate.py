@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 
 from streamctl.errors import (
+    UNKNOWN,
     BadValue,
     Busy,
     CannotOpen,
@@ -42,7 +43,7 @@ IDLE_TOO_LONG = "25P03"
 
 
 def translated(
-    error: psycopg.Error, name: str, given: Mapping[str, str], *, wait: float, connected: bool
+    error: psycopg.Error, name: str, given: Mapping[str, str], *, wait: float, connected: bool, so_far: str
 ) -> StreamctlError | None:
     """Busy, lost, not reachable, not allowed, damaged; None for anything else."""
     why = reason(error)
@@ -50,13 +51,13 @@ def translated(
         return _not_opened(name, given, why)
     match error:
         case errors.LockNotAvailable() | errors.DeadlockDetected() | errors.SerializationFailure():
-            return Busy(wait)
+            return Busy(wait, so_far)
         case errors.ReadOnlySqlTransaction():
             return ReadOnly(
-                name, "Name the server that is written to, or several with ?target_session_attrs=read-write."
+                name, so_far, "Name the server that is written to, or several with ?target_session_attrs=read-write."
             )
         case errors.InsufficientPrivilege():
-            return NotAllowed(name, why)
+            return NotAllowed(name, why, so_far)
         case errors.InvalidSchemaName():
             return CannotOpen(name, why, "Make the schema that search_path names, with CREATE SCHEMA.")
         case errors.DuplicateTable() | errors.DuplicateFunction():
@@ -64,7 +65,7 @@ def translated(
         case errors.UndefinedTable() | errors.UndefinedColumn() | errors.DataCorrupted() | errors.IndexCorrupted():
             return Damaged(name, why, "Restore the last pg_dump, or load the last `db dump` into an empty schema.")
         case psycopg.OperationalError() | psycopg.InternalError():
-            return _failed(name, error.sqlstate or "", why)
+            return _failed(name, error.sqlstate or "", why, so_far)
     return None
 
 
@@ -75,12 +76,12 @@ def reason(error: psycopg.Error) -> str:
     return told.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".")
 
 
-def _failed(name: str, state: str, why: str) -> StreamctlError | None:
+def _failed(name: str, state: str, why: str, so_far: str) -> StreamctlError | None:
     """What befell an open connection, or the server behind it."""
     if state == DISK_FULL or state.startswith(IO):
-        return StorageFailed(name, why)
+        return StorageFailed(name, why, so_far)
     if not state or state.startswith(TRANSIENT) or state == IDLE_TOO_LONG:
-        return Unreachable(name, why, under_way=True)
+        return Unreachable(name, why, under_way=True, in_doubt=so_far == UNKNOWN)
     return None
 
 

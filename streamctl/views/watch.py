@@ -64,7 +64,7 @@ class Watch:
         self._events: list[Change] = []
 
     def look(self, at: datetime) -> Listing:
-        """What has changed since the last look, in order of time; at the first, what is open."""
+        """What has changed since the last look, in order of time; at the first, what is open. Raises SchemaNew."""
         changes = self._changes(at) if self._stale(at) else []
         happened = [change for change in changes if change.change in ("opened", "closed", "deleted")]
         self._events = [*reversed(happened), *self._events][:EVENTS]
@@ -100,6 +100,7 @@ class Watch:
 
     def _changes(self, at: datetime) -> list[Change]:
         with snapshot():
+            current().check_schema()  # a newer program may have migrated it meanwhile
             before, self._open = self._open, {row.id: row for row in _rows(self._select(at).where(is_open(at)))}
             self._next_end = min((_at(row.expires_at) for row in self._open.values() if row.expires_at), default=None)
             if before is None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+from contention import crowded
 from program import Program
 
 
@@ -37,3 +39,16 @@ def test_one_key_from_eight_processes_lands_once(member: Program) -> None:
     assert Counter(status for status, _, _ in answers) == {0: 8}
     assert sum('"replayed": false' in out for _, out, _ in answers) == 1
     assert len(member.ok("stream", "list")) == 1
+
+
+def test_a_crowd_sells_no_credit_twice_loses_no_line_and_nobody_fails(program: Program) -> None:
+    """Fails when a credit is counted before the lock is held. 32 processes of 100 commands are `nox -s torture`."""
+    found = crowded(program, 6, 12)
+    assert found["wrong"] == []
+    assert found["done"]["checkin"] > 5
+    assert found["longest_wait"] < 30
+
+
+@pytest.mark.sqlite("a server does not lock the whole of it for a batch")
+def test_nobody_fails_beside_a_batch_that_writes_without_a_pause(program: Program) -> None:
+    assert crowded(program, 4, 10, "batch")["wrong"] == []

@@ -1,0 +1,86 @@
+"""Ctrl-C and SIGTERM: they stop a command where that leaves nothing half done, and wait a moment where it would.
+
+The first signal raises KeyboardInterrupt as soon as the program is inside `stoppable`; inside `held`, and where nothing
+is said, it waits. Those that follow add nothing: what is being taken back is taken back in peace.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from enum import Enum
+from typing import Any
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Signal(Enum):
+    """What became of the first signal. Python swallows an exception here and there, in a callback for instance."""
+
+    NONE = 0
+    WAITS = 1
+    RAISED = 2
+
+
+class _State:
+    """Of this process."""
+
+    def __init__(self) -> None:
+        self.first = _Signal.NONE
+        self.stoppable = False
+
+    def stop(self) -> None:
+        """Raises KeyboardInterrupt."""
+        self.first = _Signal.RAISED
+        raise KeyboardInterrupt
+
+
+_state = _State()
+
+
+def listen() -> None:
+    """From here on the signals are ours, but for one that whoever started us wants to be ignored (`nohup`, `&`)."""
+    for number in STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _came)
+
+
+def _came(*_: Any) -> None:
+    if _state.first is not _Signal.NONE:
+        return
+    _state.first = _Signal.WAITS
+    sys.unraisablehook = lambda _: None  # where it is swallowed Python would show a traceback
+    if _state.stoppable:
+        _state.stop()
+
+
+class _Region:
+    """A block in which a signal stops the program at once, or waits for the end."""
+
+    def __init__(self, *, stoppable: bool) -> None:
+        self._wanted = stoppable
+        self._around = False
+
+    def __enter__(self) -> None:
+        self._around, _state.stoppable = _state.stoppable, self._wanted
+        if self._wanted and _state.first is not _Signal.NONE:
+            _state.stoppable = self._around
+            _state.stop()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        _state.stoppable = self._around
+        if kind is not None:  # which says more than that it was stopped, too
+            return
+        came = _state.first
+        if (self._wanted and came is not _Signal.NONE) or (self._around and came is _Signal.WAITS):
+            _state.stop()
+
+
+def stoppable() -> _Region:
+    """Inside, and nowhere else, a signal raises KeyboardInterrupt at once."""
+    return _Region(stoppable=True)
+
+
+def held() -> _Region:
+    """Inside, a signal waits: what was begun is ended, and known to be, before the program stops."""
+    return _Region(stoppable=False)
