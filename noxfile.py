@@ -1,4 +1,6 @@
-"""What is run before anything lands: `nox` runs lint, types and tests; `nox -s bench` measures."""
+"""What is run before anything lands: `nox` runs lint, types and tests. `nox -s bench` measures, `-s torture` breaks."""
+
+from pathlib import Path
 
 import nox
 
@@ -44,3 +46,11 @@ def bench(session: nox.Session) -> None:
     for what in ("startup", "batch", "generate"):
         session.run("python", f"tests/bench/{what}.py", success_codes=[0, 1])
     session.run("python", "tests/bench/engines.py", success_codes=[0, 1])
+
+
+@nox.session
+def torture(session: nox.Session) -> None:
+    """Kill, crowd, fill the disk and lie, for ten minutes: a figure a line, and a script fails on a broken promise."""
+    session.install("-e", ".", *group("test"))
+    for script in sorted(Path("tests/torture").glob("*.py")):
+        session.run("python", str(script))
