@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +107,9 @@ class Sweep:
     def _run(self, fault: Fault | None) -> Outcome:
         """Run it on the database as it was."""
         for path in self._folder.iterdir():
-            if path.name != "events.jsonl":
+            if path.is_dir():  # what a killed run has left of its draft
+                shutil.rmtree(path)
+            elif path.name != "events.jsonl":
                 path.unlink()
         if self._template is not None:
             self._path.write_bytes(self._template)

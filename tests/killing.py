@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inside import Inside
+from logged import unlike
 from program import Program
 from shell import Shell
 
@@ -308,9 +309,12 @@ class Four:
             self.wrong += [*said, *(f"{name}: not {fact}" for name, fact in facts.items() if not fact.holds(shell))]
 
     def check(self) -> None:
-        """Look whether the books are right, while others write."""
+        """Look whether the books are right and the log tells of them, while others write."""
         if (check := self._program("db", "check")).status:
             self.wrong.append(f"db check: {check}")
+        with Shell(self._program.db) as shell:
+            shell.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if shell.server else "BEGIN")
+            self.wrong += unlike(shell)
 
     def end(self) -> None:
         """Kill all that are left."""

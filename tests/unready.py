@@ -24,6 +24,7 @@ from tree import commands
 PAGE = 4096
 HEADER = 100
 ENDLESS = ("stream", "watch")
+MAKES = ("db backup", "db sandbox")  # a file that is not there yet
 # Status 4 is for damage that `db check` lists, and for rules that damaged rows break.
 SOUND = (0, 2, 3, 4, 6)
 DROP, POWERS = 24, (1, 2)  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -33,7 +34,7 @@ def every(home: Path) -> list[tuple[str, ...]]:
     """A command line of every command; what reads a file reads some check-ins."""
     file = home / "events.jsonl"
     file.write_text("".join(f'{{"action": "checkin", "member": 1, "ref": "u{number}"}}\n' for number in range(3)))
-    return [command.words(file=str(file)) for command in commands()]
+    return [command.words(file=str(home / "new.db" if command.name in MAKES else file)) for command in commands()]
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from streamctl.domain.records import Column, Record
 from streamctl.errors import BadData, DatabaseExists, UsageError, quoted_path
+from streamctl.interruption import held, stoppable
 from streamctl.store import copies, files, rotation
-from streamctl.store.database import Place, is_part_of, opened
+from streamctl.store.database import Place, is_part_of, now_changed, opened
 from streamctl.store.transfer import COUNTS, counts
 
 COPIED = (Column("path"), Column("bytes", "int"), *COUNTS)
@@ -44,10 +45,12 @@ def _check_elsewhere(place: Place, path: Path) -> None:
 def _copied(
     place: Place, path: Path, put: files.Put, *, wait: float, log: bool = False
 ) -> tuple[Record, BadData | None]:
-    with opened(place, wait=wait, any_schema=True) as old, files.draft(path, put) as draft:
-        copies.write(old, draft, name=str(path), log=log)
-        with opened(draft, wait=wait, any_schema=True, name=old.name) as copy:
-            copies.check(copy, "Nothing was copied. See all that is wrong with: streamctl db check")
-            wrong = copies.unbalanced(copy)
-            record = Record(COPIED, (str(path), draft.stat().st_size, *counts()))
+    with held():
+        with opened(place, wait=wait, any_schema=True) as old, files.draft(path, put) as draft, stoppable():
+            copies.write(old, draft, name=str(path), log=log)
+            with opened(draft, wait=wait, any_schema=True, name=old.name) as copy:
+                copies.check(copy, "Nothing was copied. See all that is wrong with: streamctl db check")
+                wrong = copies.unbalanced(copy)
+                record = Record(COPIED, (str(path), draft.stat().st_size, *counts()))
+        now_changed()
     return record, wrong

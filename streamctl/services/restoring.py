@@ -8,8 +8,20 @@ from pathlib import Path
 
 from streamctl.domain.records import Column, Record
 from streamctl.errors import BadData, Damaged, UsageError, shell_quoted
+from streamctl.interruption import held, stoppable
 from streamctl.store import copies, files, header, pages, schema, shape
-from streamctl.store.database import SCHEMA, Author, Place, Store, is_part_of, journal, opened, settings, write
+from streamctl.store.database import (
+    SCHEMA,
+    Author,
+    Place,
+    Store,
+    is_part_of,
+    journal,
+    now_changed,
+    opened,
+    settings,
+    write,
+)
 from streamctl.store.transfer import COUNTS, check_balanced, counts, transfer
 
 RESTORED = (Column("path"), Column("file"), Column("safety_copy"), *COUNTS)
@@ -41,8 +53,11 @@ def _into_file(place: Path, path: Path, author: Author, safety: Path, force: boo
             copies.check_unused(place, wait=wait)
     else:
         files.check_vacant(place)
-    with files.draft(place, partial(_put, safety=safety, wait=wait) if there else files.as_new) as draft:
-        numbers = _stage(path, draft, author, wait)
+    put = partial(_put, safety=safety, wait=wait) if there else files.as_new
+    with held():
+        with files.draft(place, put) as draft, stoppable():
+            numbers = _stage(path, draft, author, wait)
+        now_changed()
     return Record(RESTORED, (str(place), str(path), str(safety) if there else None, *numbers))
 
 
@@ -60,6 +75,7 @@ def _stage(path: Path, draft: Path, author: Author, wait: float) -> tuple[int, .
         _check_shape(copy, path)
         copy.author = author
         write(lambda _: journal().told(count=journal().everything(), selection={"file": str(path)}))
+        copy.changed = False  # nobody has it yet
         return counts()
 
 

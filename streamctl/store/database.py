@@ -91,6 +91,11 @@ def has_changed() -> bool:
     return store is not None and store.changed
 
 
+def now_changed() -> None:
+    """Say that what this run is about has been done, where that is not a write transaction of the open database."""
+    current().changed = True
+
+
 @contextmanager
 def translated(store: Store) -> Iterator[None]:
     """The driver's errors as ours: busy, damaged, read-only, a failing disk."""

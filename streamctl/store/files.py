@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from streamctl.errors import UNKNOWN, Busy, CannotOpen, DatabaseExists, StorageFailed, quoted_path
-from streamctl.interruption import held, stoppable
+from streamctl.interruption import stoppable
 
 BESIDE = ("-wal", "-shm", "-journal")
 _DRAFT = ".streamctl-draft-"  # and eight digits: a folder with a database to be and the lock of whoever makes it
@@ -74,7 +74,6 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
         yield found
         sync(found)
         put(found, path)
-        sync(path.parent)
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:

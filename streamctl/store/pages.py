@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from streamctl.errors import Busy, OthersWrite, ReadOnly, StorageFailed
+from streamctl.errors import NOTHING, Busy, OthersWrite, ReadOnly, StorageFailed
+from streamctl.interruption import stoppable
 from streamctl.store import files
 from streamctl.store.database import translated
 from streamctl.store.sqlite import SqliteStore
@@ -74,8 +75,9 @@ def _copy(
     def step(status: int, *_: int) -> None:
         nonlocal begun
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            if time.monotonic() >= deadline:
-                raise Busy(wait)
+            with stoppable():
+                if time.monotonic() >= deadline:
+                    raise Busy(wait)
         elif before and not begun:
             begun = True
             before()
@@ -116,7 +118,7 @@ def held(database: Path) -> Iterator[None]:
     try:
         handle = os.open(database, os.O_RDWR)
     except OSError:
-        raise ReadOnly(str(database)) from None
+        raise ReadOnly(str(database), NOTHING) from None
     try:
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCK_BYTES)

@@ -199,11 +199,18 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
-        """One process at a time in the folder. The history table is made here, for it is to be STRICT."""
-        deadline = time.monotonic() + self.wait
-        with files.folder_locked(self.path.parent, self.wait), self._turn(deadline):
-            self.run(_HISTORY_DDL)
-            yield
+        """One process at a time in the folder, all that is pending in one transaction.
+
+        The history table is made here, for it is to be STRICT.
+        """
+        with files.folder_locked(self.path.parent, self.wait):
+            self.pragma("foreign_keys", 0)  # a table that is made again would take its children with it
+            try:
+                with self.atomic("IMMEDIATE"):
+                    self.run(_HISTORY_DDL)
+                    yield
+            finally:
+                self.pragma("foreign_keys", PRAGMAS["foreign_keys"])
             if self.pragma("journal_mode") == "wal":
                 with suppress(peewee.PeeweeException):  # it is done, and lasts, without
                     self.run("PRAGMA wal_checkpoint(TRUNCATE)")

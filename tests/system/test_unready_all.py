@@ -82,7 +82,7 @@ def test_what_may_not_be_written_or_read_is_one_line_from_every_command(
 def test_a_disk_that_is_full_is_one_line_and_leaves_it_as_it_was(member: Program) -> None:
     """No file may grow past so many bytes, which is a small disk as far as SQLite can tell."""
     before, statuses = member.books(), []
-    for limit in range(0, 90_000, 15_000):
+    for limit in range(0, 180_000, 30_000):
 
         def small(limit: int = limit) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
