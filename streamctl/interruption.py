@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import signal
 import sys
-from enum import Enum
 from typing import Any
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-class _Signal(Enum):
-    """What became of the first signal. Python swallows an exception here and there, in a callback for instance."""
-
-    NONE = 0
-    WAITS = 1
-    RAISED = 2
+# What became of the first signal. Python swallows an exception here and there, in a callback for instance.
+_NONE, _WAITS, _RAISED = range(3)
 
 
 class _State:
     """Of this process."""
 
     def __init__(self) -> None:
-        self.first = _Signal.NONE
+        self.first = _NONE
         self.stoppable = False
 
     def stop(self) -> None:
         """Raises KeyboardInterrupt."""
-        self.first = _Signal.RAISED
+        self.first = _RAISED
         raise KeyboardInterrupt
 
 
@@ -46,9 +41,9 @@ def listen() -> None:
 
 
 def _came(*_: Any) -> None:
-    if _state.first is not _Signal.NONE:
+    if _state.first != _NONE:
         return
-    _state.first = _Signal.WAITS
+    _state.first = _WAITS
     sys.unraisablehook = lambda _: None  # where it is swallowed Python would show a traceback
     if _state.stoppable:
         _state.stop()
@@ -63,7 +58,7 @@ class _Region:
 
     def __enter__(self) -> None:
         self._around, _state.stoppable = _state.stoppable, self._wanted
-        if self._wanted and _state.first is not _Signal.NONE:
+        if self._wanted and _state.first != _NONE:
             _state.stoppable = self._around
             _state.stop()
 
@@ -72,7 +67,7 @@ class _Region:
         if kind is not None:  # which says more than that it was stopped, too
             return
         came = _state.first
-        if (self._wanted and came is not _Signal.NONE) or (self._around and came is _Signal.WAITS):
+        if (self._wanted and came != _NONE) or (self._around and came == _WAITS):
             _state.stop()
 
 

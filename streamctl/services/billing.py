@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from peewee import SQL, Case, IntegrityError, Value, fn
+from peewee import SQL, BigIntegerField, BooleanField, Case, IntegrityError, TextField, Value, fn
 
 from streamctl.domain import billing, invoices, membership
 from streamctl.domain.billing import Month
@@ -15,13 +15,27 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import BadValue, MonthNotOver, NumberTaken
 from streamctl.store.database import current, journal, rows, transactional, use_large_cache, violated
 from streamctl.store.expressions import days_between, earlier, later, numbered, stretches
-from streamctl.store.models import Counter, Fee, Invoice, InvoiceLine, Membership
+from streamctl.store.models import Counter, Entity, Invoice, InvoiceLine, Membership
 from streamctl.store.records import IS_OPEN
 
 UNNUMBERED = Invoice.number.is_null()
 Empty = Literal["void", "keep"]
 NUMBERS = "invoice_number"
 EXISTING, NO_FEE, VOIDED, DUE = "existing", "no_fee", "voided", "due"
+
+
+class Fee(Entity):
+    """What one run of `invoices generate` makes of a membership; the table is gone when it ends."""
+
+    member = BigIntegerField(primary_key=True)
+    standing = TextField()
+    amount = BigIntegerField()
+    invoice = BigIntegerField(null=True)  # the open one of the month
+    key = TextField()
+    key_is_taken = BooleanField()
+
+    class Meta:
+        temporary = True
 
 
 @transactional

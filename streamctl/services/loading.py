@@ -16,15 +16,11 @@ from streamctl.services import fixture
 from streamctl.store import bulk
 from streamctl.store.database import ID_MOST, SCHEMA, current, journal, transactional
 from streamctl.store.fields import DayField, InstantField
+from streamctl.store.logbook import ENTITIES, SINCE, Journal, JournalPerson, JournalRow
 from streamctl.store.models import (
-    ENTITIES,
-    SINCE,
     Counter,
     Invoice,
     InvoiceLine,
-    Journal,
-    JournalPerson,
-    JournalRow,
     Membership,
     Request,
     Setting,

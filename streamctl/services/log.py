@@ -14,8 +14,8 @@ from streamctl.errors import CannotUndo, listed
 from streamctl.services.undoing import KEPT_BY_OTHERS, MODELS, Change, bring_back, take_away, turn_back
 from streamctl.store.database import journal, transactional, violated
 from streamctl.store.journal import NOT_SAID
+from streamctl.store.logbook import Journal, JournalPerson, JournalRow
 from streamctl.store.lookups import present
-from streamctl.store.models import Journal, JournalPerson, JournalRow
 
 UNDONE = (Column("entry", "id"), Column("command"), Column("undone"), Column("count", "int"))
 # Children go before their parents, and come after them.

@@ -11,7 +11,7 @@ from streamctl.errors import BadData
 from streamctl.store.database import current, translated
 from streamctl.store.engine import RowRefused, Store
 from streamctl.store.fields import DayField, InstantField
-from streamctl.store.models import ENTITIES
+from streamctl.store.logbook import ENTITIES
 
 
 def insert(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> int:

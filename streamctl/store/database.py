@@ -227,8 +227,7 @@ def concurrent(body: Callable[Concatenate[Terms, P], T]) -> Verb[P, T]:
 def settings() -> dict[str, str]:
     """The stored settings."""
     # The defaults stand for a setting that is younger than the database.
-    stored = tuples(models.Setting.select(models.Setting.key, models.Setting.value))
-    return {**DEFAULTS, **{key: value for key, value in stored}}
+    return {**DEFAULTS, **dict(current().run("SELECT key, value FROM setting"))}
 
 
 def terms() -> Terms:

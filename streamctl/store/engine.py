@@ -6,45 +6,20 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import peewee
 
 from streamctl.errors import NOTHING, NOTHING_MORE, UNKNOWN, SchemaNew, SchemaOld, StreamctlError
 
 if TYPE_CHECKING:
+    from streamctl.store.facts import Facts, Fault, Piece
     from streamctl.store.journal import Author, Journal
 
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
 SCHEMA = 3  # the number of the newest migration
 HISTORY = "schema_migration"
 REPAIR = "streamctl db check --repair"
-
-
-class Facts(NamedTuple):
-    """What an engine says of itself and of the database."""
-
-    engine: str
-    version: str
-    bytes: int
-
-
-class Fault(NamedTuple):
-    """Something the engine itself finds wrong: the row, what it is, and the command that mends it."""
-
-    check: str
-    row: str
-    finding: str
-    mend: str
-
-
-class Piece(NamedTuple):
-    """A part of the schema: a table, index, trigger, function or constraint, and the statement that makes it."""
-
-    kind: str
-    table: str
-    name: str
-    ddl: str
 
 
 class Store(peewee.Database):

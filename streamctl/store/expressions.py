@@ -6,7 +6,6 @@ from typing import Any
 
 from peewee import SQL, Case, Select, fn
 
-from streamctl.domain.billing import number_parts
 from streamctl.store.database import current
 
 _ZEROS = "0" * 9
@@ -48,6 +47,8 @@ def stretches(ids: Any) -> Any:
 
 def numbered(format: str, month: Any, sequence: Any) -> Any:
     """The number of an invoice, as `domain.billing.number` makes it, of a month and a sequence that are columns."""
+    from streamctl.domain.billing import number_parts
+
     result: Any = SQL("''")
     for kind, given in number_parts(format):
         digits = sequence.cast("TEXT")

@@ -10,32 +10,16 @@ from typing import Any, NamedTuple
 
 from streamctl.domain.calendar import written
 from streamctl.domain.flatjson import flat
-from streamctl.store import models
 from streamctl.store.engine import Store
-from streamctl.store.models import Invoice, InvoiceLine, JournalPerson, Membership, Setting, Stream, User
-from streamctl.store.prepared import Prepared
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Setting, Stream, User
 
 PERSONAL = ("email", "email_key", "name")
 NOT_SAID = "personal"  # stands among a member's columns for those of a person, which are kept apart
 AT_ONCE = 500
 EVERYTHING = (User, Membership, Invoice, InvoiceLine, Stream)
+_ENTRY = ("at", "as_of", "actor", "command", "count", "sum", "selection", "undoes")
 _ROW = ("entry", "entity", "first", "last", "member", "invoice", "before", "after")
 _PERSON = ("entry", "member", "before", "after")
-
-_insert = Prepared(
-    lambda at, as_of, actor, command, count, total, selection, undoes: models.Journal.insert(
-        {
-            models.Journal.at: at,
-            models.Journal.as_of: as_of,
-            models.Journal.actor: actor,
-            models.Journal.command: command,
-            models.Journal.count: count,
-            models.Journal.sum: total,
-            models.Journal.selection: selection,
-            models.Journal.undoes: undoes,
-        }
-    )
-)
 
 Image = dict[str, Any]  # a row by its columns, as stored
 Key = tuple[Any, Any]  # a model and the key of its row
@@ -136,7 +120,7 @@ class Journal:
 
     def erase(self, member: int) -> None:
         """Take what the member was called out of the journal, and don't write it down now."""
-        JournalPerson.delete().where(JournalPerson.member == member).execute()
+        self._store.run(f"DELETE FROM journal_person WHERE member = {self._store.param}", (member,))
         self._erased.add(member)
 
     def write(self, author: Author) -> None:
@@ -151,7 +135,9 @@ class Journal:
         count = len(rows) if self._count is None else self._count
         at, as_of = written(author.clock()), author.as_of and written(author.as_of)
         about = (author.actor, author.command, count, self._sum, self._selection, self.undoes)
-        entry = _insert.id(at, as_of, *about)
+        names, slots = ", ".join(map(_quoted, _ENTRY)), ", ".join([self._store.param] * len(_ENTRY))
+        insert = f"INSERT INTO journal ({names}) VALUES ({slots}) RETURNING id"
+        ((entry,),) = self._store.run(insert, (at, as_of, *about))
         self._store.fill("journal_row", _ROW, [(entry, *row) for row in rows])
         if persons:
             self._store.fill("journal_person", _PERSON, [(entry, *person) for person in persons])

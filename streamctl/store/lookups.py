@@ -9,10 +9,9 @@ from typing import Any
 from streamctl.domain.text import email_key
 from streamctl.errors import NotFound, listed, quoted
 from streamctl.store.database import ID_MOST, tuples
-from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, Stream, User
+from streamctl.store.models import User
 
 MemberRef = str  # as typed: digits only is always an id, anything else an e-mail address
-WORDS = {User: "member", Invoice: "invoice", InvoiceLine: "line", Stream: "stream", Journal: "entry"}
 AT_ONCE = 500
 SIMILAR_AT_MOST = 1000
 
@@ -36,6 +35,8 @@ def find_member(member: MemberRef) -> int | None:
 
 def called_in_log(member: int) -> bool:
     """Whether the log knows what a member with that id was called, though nobody has it any more."""
+    from streamctl.store.logbook import JournalPerson
+
     known = JournalPerson.select().where(JournalPerson.member == min(member, ID_MOST))
     return bool(known.exists())
 
@@ -76,15 +77,16 @@ def present(model: Any, ids: Iterable[int]) -> list[int]:
         chunk = [number for number in wanted[start : start + AT_ONCE] if 0 < number <= ID_MOST]
         there.update(number for (number,) in tuples(model.select(model.id).where(model.id.in_(chunk))))
     if missing := [number for number in wanted if number not in there]:
-        word = WORDS[model]
-        raise NotFound(word, missing, f"See what there is with: streamctl {LISTS[word]}")
+        word, command = WORDS[model._meta.table_name]
+        raise NotFound(word, missing, f"See what there is with: streamctl {command}")
     return wanted
 
 
-LISTS = {
-    "member": "members list",
-    "invoice": "invoices list",
-    "line": "lines list",
-    "stream": "stream list --all",
-    "entry": "log list",
+# What messages call a row of a table, and the command that lists them.
+WORDS = {
+    "user": ("member", "members list"),
+    "invoice": ("invoice", "invoices list"),
+    "invoice_line": ("line", "lines list"),
+    "stream": ("stream", "stream list --all"),
+    "journal": ("entry", "log list"),
 }

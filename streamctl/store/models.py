@@ -1,13 +1,13 @@
-"""All entities on one page. What the database itself enforces of them stands in `migrations/`."""
+"""All entities of the business on one page; the log's are in `logbook`.
+
+What the database itself enforces of them stands in `migrations/`.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from peewee import (
     BigAutoField,
     BigIntegerField,
-    BooleanField,
     DatabaseProxy,
     ForeignKeyField,
     IntegerField,
@@ -124,69 +124,4 @@ class Counter(Entity):
     value = BigIntegerField()
 
 
-class Journal(Entity):
-    """What one write transaction did: when (real time), by whom, with which command. Rows never change, nor go.
-
-    Of a set `selection` says which, as JSON; `sum` is minor units.
-    """
-
-    id = BigAutoField()
-    at = InstantField()
-    as_of = InstantField(null=True)
-    actor = TextField()
-    command = TextField()
-    count = BigIntegerField()
-    sum = BigIntegerField(null=True)
-    selection = TextField(null=True)
-    undoes_id: int | None
-    undoes = ForeignKeyField("self", null=True, column_name="undoes", object_id_name="undoes_id", backref="undone_by")
-
-
-class JournalRow(Entity):
-    """A row that an entry changed, `first` to `last` being the same: its columns before and after, as JSON.
-
-    Of a row that was made there is no before, of one that was deleted no after, and of a set neither.
-    """
-
-    id = BigAutoField()
-    entry_id: int
-    entry = ForeignKeyField(Journal, column_name="entry", object_id_name="entry_id", backref="rows")
-    entity = TextField()
-    first = BigIntegerField(null=True)
-    last = BigIntegerField(null=True)
-    member = BigIntegerField(null=True)
-    invoice = BigIntegerField(null=True)
-    before = TextField(null=True)
-    after = TextField(null=True)
-
-
-class JournalPerson(Entity):
-    """What a member was called before and after an entry; `members erase` takes it out."""
-
-    id = BigAutoField()
-    entry_id: int
-    entry = ForeignKeyField(Journal, column_name="entry", object_id_name="entry_id", backref="persons")
-    member = BigIntegerField()
-    before = TextField(null=True)
-    after = TextField(null=True)
-
-
-class Fee(Entity):
-    """What one run of `invoices generate` makes of a membership; the table is gone when it ends."""
-
-    member = BigIntegerField(primary_key=True)
-    standing = TextField()
-    amount = BigIntegerField()
-    invoice = BigIntegerField(null=True)  # the open one of the month
-    key = TextField()
-    key_is_taken = BooleanField()
-
-    class Meta:
-        temporary = True
-
-
 BOOKS = (User, Membership, Invoice, InvoiceLine, Stream, Request, Setting, Counter)
-# The schema that a younger table came with.
-SINCE: dict[Any, int] = {Counter: 2, Journal: 3, JournalRow: 3, JournalPerson: 3}
-LOG = (Journal, JournalRow, JournalPerson)
-ENTITIES = (*BOOKS, *LOG)

@@ -18,8 +18,9 @@ from psycopg.types.string import TextLoader
 from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quoted
 from streamctl.interruption import stoppable
 from streamctl.store import copy, sqlstate, url
-from streamctl.store.engine import HISTORY, Facts, Fault, Piece, Store
-from streamctl.store.models import ENTITIES
+from streamctl.store.engine import HISTORY, Store
+from streamctl.store.facts import Facts, Fault, Piece
+from streamctl.store.logbook import ENTITIES
 
 LOCK = 0x53_54_43_4C  # "STCL", the first half of our advisory locks; the second is the schema's
 AT_ONCE = 2000  # rows fetched in one go

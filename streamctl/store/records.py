@@ -16,7 +16,7 @@ from streamctl.domain.records import ENTITIES, LINE_IN_INVOICE, Column, Listing,
 from streamctl.store.database import ID_MOST, rows
 from streamctl.store.expressions import joined
 from streamctl.store.fields import DayField, InstantField
-from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalRow, Membership, Stream, User
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream, User
 
 # A literal, not a bound value: with it SQLite knows at once that the partial index holds what is looked for.
 IS_OPEN = (Invoice.status == SQL(f"'{OUTSTANDING}'")) & Invoice.issued_at.is_null()
@@ -35,13 +35,6 @@ def open_streams(user: Any, at: datetime) -> ModelSelect[Any]:
 
 def _line_ids() -> Any:
     return joined(InvoiceLine.select(InvoiceLine.id).where(InvoiceLine.invoice == Invoice.id).order_by(InvoiceLine.id))
-
-
-def _only(name: str) -> Any:
-    """The member or the invoice that all rows of an entry are about; null where it is not one."""
-    column = getattr(JournalRow, name)
-    same = Case(None, [(fn.MIN(column) == fn.MAX(column), fn.MIN(column))])
-    return JournalRow.select(same).where(JournalRow.entry == Journal.id)
 
 
 def expressions(entity: str, at: datetime) -> Mapping[str, Any]:
@@ -64,10 +57,9 @@ def expressions(entity: str, at: datetime) -> Mapping[str, Any]:
             own = {column.name: getattr(InvoiceLine, column.name, None) for column in ENTITIES["line"]}
             return {**own, "user": Invoice.user, "month": Invoice.month}
         case "entry":
-            own = {column.name: getattr(Journal, column.name, None) for column in ENTITIES["entry"]}
-            undoing = Journal.alias()
-            undone = undoing.select(undoing.id).where(undoing.undoes == Journal.id)
-            return {**own, "undone_by": undone, **{name: _only(name) for name in ("member", "invoice")}}
+            from streamctl.store import logbook
+
+            return logbook.expressions()
         case _:
             own = {column.name: getattr(Stream, column.name, None) for column in ENTITIES["stream"]}
             return {**own, "email": User.email}
@@ -97,6 +89,8 @@ def select(entity: str, columns: Sequence[Column], by_name: Mapping[str, Any]) -
         case "line":
             return InvoiceLine.select(*wanted).join(Invoice, JOIN.LEFT_OUTER)
         case "entry":
+            from streamctl.store.logbook import Journal
+
             return Journal.select(*wanted)
         case _:
             return Stream.select(*wanted).join(User, JOIN.LEFT_OUTER)
@@ -104,13 +98,11 @@ def select(entity: str, columns: Sequence[Column], by_name: Mapping[str, Any]) -
 
 def key_of(entity: str) -> Any:
     """The id column of the entity."""
-    return {
-        "member": User.id,
-        "invoice": Invoice.id,
-        "line": InvoiceLine.id,
-        "stream": Stream.id,
-        "entry": Journal.id,
-    }[entity]
+    if entity == "entry":
+        from streamctl.store.logbook import Journal
+
+        return Journal.id
+    return {"member": User.id, "invoice": Invoice.id, "line": InvoiceLine.id, "stream": Stream.id}[entity]
 
 
 def shown(entity: str) -> tuple[Column, ...]:

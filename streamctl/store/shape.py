@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamctl.store import schema
-from streamctl.store.engine import Piece, Store
+from streamctl.store.engine import Store
+from streamctl.store.facts import Piece
 
 REMADE = ("function", "trigger", "index")  # in this order; they hold no rows
 

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 from peewee import Select, fn
@@ -28,8 +27,11 @@ from streamctl.errors import (
 )
 from streamctl.interruption import stoppable
 from streamctl.store import files, queue
-from streamctl.store.engine import HISTORY, REPAIR, Facts, Fault, Piece, RowRefused, Store
+from streamctl.store.engine import HISTORY, REPAIR, RowRefused, Store
 from streamctl.store.header import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from streamctl.store.facts import Facts, Fault, Piece
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
 DAMAGE = (
@@ -284,10 +286,14 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
     def facts(self) -> Facts:
         """SQLite, its version, and the size of the file."""
+        from streamctl.store.facts import Facts
+
         return Facts("sqlite", sqlite3.sqlite_version, self.path.stat().st_size)
 
     def faults(self) -> Iterator[Fault]:
         """What SQLite's own checks find. Raises Damaged where the schema is so wrong that they can't be run."""
+        from streamctl.store.facts import Fault
+
         recover = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
         try:
             found = self._complaints()
@@ -311,12 +317,16 @@ class SqliteStore(Store, peewee.SqliteDatabase):
 
     def pieces(self) -> list[Piece]:
         """What the schema is made of."""
+        from streamctl.store.facts import Piece
+
         found = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql <> '' AND name NOT LIKE 'sqlite_%'"
         return [Piece(*row) for row in self.run(f"{found} ORDER BY name")]
 
     @contextmanager
     def blank(self) -> Iterator[Store]:
         """A file elsewhere."""
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory() as folder:
             path = Path(folder, "blank.db")
             path.touch(0o600)

@@ -15,7 +15,8 @@ from streamctl.errors import BadData, CopyDiffers, shell_quoted
 from streamctl.store import bulk
 from streamctl.store.database import current
 from streamctl.store.engine import Store
-from streamctl.store.models import ENTITIES, SINCE, Invoice, InvoiceLine, Journal, Membership, Request, Stream, User
+from streamctl.store.logbook import ENTITIES, SINCE, Journal
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Request, Stream, User
 
 COUNTED: dict[str, Any] = {
     "members": User,

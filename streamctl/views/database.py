@@ -10,8 +10,8 @@ from streamctl import __version__
 from streamctl.domain.records import Column, Record
 from streamctl.store import bulk, schema
 from streamctl.store.database import SCHEMA, current, settings, snapshot
+from streamctl.store.logbook import ENTITIES
 from streamctl.store.models import (
-    ENTITIES,
     Invoice,
     InvoiceLine,
     Membership,

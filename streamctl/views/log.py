@@ -14,8 +14,9 @@ from streamctl.domain.records import ENTRY, HISTORY, Column, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.store.database import ID_MOST, rows
 from streamctl.store.journal import NOT_SAID
+from streamctl.store.logbook import Journal, JournalPerson, JournalRow
 from streamctl.store.lookups import MemberRef, id_in, member_id, present
-from streamctl.store.models import Invoice, InvoiceLine, Journal, JournalPerson, JournalRow, Membership, Stream, User
+from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream, User
 from streamctl.store.records import expressions, select, stored_columns
 from streamctl.views.listings import Window, listing
 

@@ -11,7 +11,7 @@ import pytest
 from program import Program
 from shell import REFUSALS, Shell
 
-from streamctl.store import header, models
+from streamctl.store import header, logbook
 from streamctl.store.database import SCHEMA, Store
 
 NOW = "2026-11-22T12:00:00Z"
@@ -289,9 +289,9 @@ IDS_AND_AMOUNTS = {"sqlite": "INTEGER", "postgresql": "bigint"}
 
 
 def test_the_models_have_the_columns_of_the_tables_and_their_types(program: Program) -> None:
-    names = {model._meta.table_name for model in models.ENTITIES}
+    names = {model._meta.table_name for model in logbook.ENTITIES}
     assert set(program.books()) - {"sqlite_sequence"} == {*names, "schema_migration"}
-    for model in models.ENTITIES:
+    for model in logbook.ENTITIES:
         expected = []
         for field in model._meta.sorted_fields:
             kind = TYPES[program.engine].get(field.field_type, IDS_AND_AMOUNTS[program.engine])

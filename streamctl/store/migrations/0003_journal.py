@@ -32,7 +32,7 @@ def up(migrator, db):
         count = BigIntegerField()
         sum = BigIntegerField(null=True)
         selection = TextField(null=True)
-        undoes = ForeignKeyField("self", column_name="undoes", null=True, unique=True, backref="+")
+        undoes = ForeignKeyField("self", column_name="undoes", null=True, index=False, backref="+")
 
         class Meta:
             constraints = [Check("length(actor) <= 255", "actor_length"), *instants("at", "as_of")]
@@ -60,6 +60,7 @@ def up(migrator, db):
 
     db.create_tables([Journal, JournalRow, JournalPerson], safe=False)
     for statement in (
+        "CREATE UNIQUE INDEX journal_undoes ON journal (undoes) WHERE undoes IS NOT NULL",
         "CREATE INDEX journal_row_member ON journal_row (member, entry) WHERE member IS NOT NULL",
         "CREATE INDEX journal_row_invoice ON journal_row (invoice, entry) WHERE invoice IS NOT NULL",
         # Of the rows of a set neither is known.
