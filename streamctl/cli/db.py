@@ -144,8 +144,7 @@ def _repaired(desk: Desk, found: Sequence[tuple[str, ...]]) -> Listing:
     from streamctl.services import repairing
     from streamctl.views import check
 
-    kept = desk.settings.kept_before("repair", real_now())
-    repairing.keep(kept)
+    kept = repairing.keep(desk.settings.kept_before("repair", real_now()))
     repairing.repair()
     left = list(check.findings())
     if left == found:

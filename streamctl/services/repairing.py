@@ -13,17 +13,20 @@ from streamctl.store.database import current, journal, savepoint, transactional,
 from streamctl.store.models import Invoice, InvoiceLine
 
 
-def keep(path: Path) -> None:
-    """Put the open database as it stands into a new file. Raises CannotOpen, and what copying does.
+def keep(path: Path) -> Path:
+    """Put the open database as it stands into a new file, with a number after that name if it is taken; which file.
+
+    Raises CannotOpen, and what copying does.
 
     Of a server that is BadData where a row breaks a rule that it should not have let it break.
     """
-    store = current()
+    store, path = current(), files.free(path)
     try:
         with files.draft(path) as draft:
             copies.write(store, draft, name=str(path))
     except BadData as error:
         raise BadData(f"No backup can be made, so nothing is mended: {error.message}", error.hint) from None
+    return path
 
 
 @transactional
