@@ -37,12 +37,13 @@ def repair(terms: Terms) -> None:
     are below 0.
     """
     store = current()
-    store.rebuild()
+    inspector = store.inspector()
+    inspector.rebuild()
     flaws = [flaw.piece for flaw in shape.flaws(store) or () if flaw.remade]
     for piece in sorted(flaws, key=lambda piece: shape.REMADE.index(piece.kind)):
         try:
             with savepoint():
-                store.remake(piece)
+                inspector.remake(piece)
         except IntegrityError:
             continue
         journal().remade(piece.kind, piece.name)

@@ -36,7 +36,7 @@ def check(copy: Store, hint: str) -> None:
     """Raises SchemaNew or Damaged unless this program can read the copy, the open database, and it is whole."""
     if copy.schema() > SCHEMA:
         raise SchemaNew(copy.name, copy.schema(), SCHEMA)
-    for fault in copy.faults():
+    for fault in copy.inspector().faults():
         finding = fault.finding.splitlines()[-1]
         raise Damaged(copy.name, f"{fault.row}: {finding}" if fault.row else finding, hint)
 

@@ -13,13 +13,12 @@ import peewee
 from streamctl.errors import NOTHING, NOTHING_MORE, UNKNOWN, SchemaNew, SchemaOld, StreamctlError
 
 if TYPE_CHECKING:
-    from streamctl.store.facts import Facts, Fault, Piece
+    from streamctl.store.inspection import Inspector
     from streamctl.store.journal import Author, Journal
 
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
 SCHEMA = 3  # the number of the newest migration
 HISTORY = "schema_migration"
-REPAIR = "streamctl db check --repair"
 
 
 class Store(peewee.Database):
@@ -126,31 +125,8 @@ class Store(peewee.Database):
         """Something that is another thing once others have changed a row of ours; only good on this connection."""
 
     @abstractmethod
-    def facts(self) -> Facts:
-        """The engine, its version, and how large the database is."""
-
-    @abstractmethod
-    def faults(self) -> Iterator[Fault]:
-        """What the engine itself finds wrong with the database."""
-
-    def rebuild(self) -> None:
-        """Make every index anew from its rows, where the engine's own checks say that one has come apart."""
-
-    @abstractmethod
-    def pieces(self) -> list[Piece]:
-        """What the schema is made of."""
-
-    @abstractmethod
-    def blank(self) -> AbstractContextManager[Store | None]:
-        """A place for a schema to compare with, which is gone afterwards; None without the rights to make one."""
-
-    @abstractmethod
-    def remake(self, piece: Piece) -> None:
-        """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
-
-    @abstractmethod
-    def notes(self) -> Iterator[str]:
-        """What should be known of this version of the engine."""
+    def inspector(self) -> Inspector:
+        """Who looks at the database from outside its rows."""
 
     @abstractmethod
     def shell(self, sql: str) -> str:

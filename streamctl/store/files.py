@@ -91,12 +91,17 @@ def _draft_folder(parent: Path) -> tuple[Path, int]:
     while True:
         folder = parent / f"{_DRAFT}{os.urandom(4).hex()}"
         folder.mkdir(mode=0o700)
-        with suppress(FileNotFoundError):  # somebody took it for left over before there was a lock in it
+        try:
             lock = os.open(folder / "lock", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if folder.exists():
-                return folder, lock
-            os.close(lock)
+        except FileNotFoundError:  # somebody took it for left over before there was a lock in it
+            continue
+        except OSError:
+            folder.rmdir()
+            raise
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def _clear_left_over(parent: Path) -> None:

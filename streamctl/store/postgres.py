@@ -19,7 +19,7 @@ from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quote
 from streamctl.interruption import stoppable
 from streamctl.store import copy, sqlstate, url
 from streamctl.store.engine import HISTORY, Store
-from streamctl.store.facts import Facts, Fault, Piece
+from streamctl.store.inspection import Inspector
 from streamctl.store.logbook import ENTITIES
 
 LOCK = 0x53_54_43_4C  # "STCL", the first half of our advisory locks; the second is the schema's
@@ -40,23 +40,6 @@ READ_COMMITTED = (
 # Or the statement of a killed command runs on to its end, and with it the lock of all writers.
 NOTICE_WHEN_GONE = "SET client_connection_check_interval = '1s'"
 RUNS, RUNS_OF_KEY = 20, 3  # of a write that others came in between of
-BLANK = "streamctl_blank"
-NOT_ALLOWED = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
-PIECES = """
-    WITH ours AS (SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
-    SELECT 'index', t.relname, i.relname, pg_get_indexdef(i.oid) FROM pg_index
-    JOIN ours t ON t.oid = indrelid JOIN ours i ON i.oid = indexrelid
-    WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u'))
-    UNION ALL
-    SELECT 'constraint', relname, conname, '' FROM ours JOIN pg_constraint ON conrelid = ours.oid WHERE contype <> 'n'
-    UNION ALL
-    SELECT 'trigger', relname, tgname, pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
-    FROM ours JOIN pg_trigger t ON tgrelid = ours.oid WHERE NOT tgisinternal
-    UNION ALL
-    SELECT 'function', '', proname, pg_get_functiondef(oid) FROM pg_proc
-    WHERE pronamespace = current_schema()::regnamespace AND prokind = 'f'
-    ORDER BY 1, 2, 3
-"""
 TABLES = "pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
 
 
@@ -305,53 +288,11 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         tables = self.run(f"SELECT quote_ident(relname) FROM {TABLES} ORDER BY 1")
         return [self.run(f"SELECT count(*), sum(xmin::text::bigint) FROM {table}") for (table,) in tables]
 
-    def facts(self) -> Facts:
-        """PostgreSQL, its version, and the size of our tables."""
-        ((version, size),) = self.run(
-            "SELECT current_setting('server_version'), coalesce(sum(pg_total_relation_size(oid)), 0)::bigint"
-            f" FROM {TABLES}"
-        )
-        return Facts("postgresql", version.split()[0], size)
+    def inspector(self) -> Inspector:
+        """Who looks at the database from outside its rows."""
+        from streamctl.store.postgres_inspection import PostgresInspector
 
-    def faults(self) -> Iterator[Fault]:
-        """None: the server keeps its own constraints, and pg_amcheck looks at its files."""
-        return iter(())
-
-    def pieces(self) -> list[Piece]:
-        """What the schema is made of. Constraints are names alone: pg_dump writes some in other words."""
-        ((schema,),) = self.run("SELECT quote_ident(current_schema())")
-        pieces = (Piece(*row) for row in self.run(PIECES))
-        return [piece._replace(ddl=piece.ddl.replace(f"{schema}.", "")) for piece in pieces]
-
-    @contextmanager
-    def blank(self) -> Iterator[Store | None]:
-        """A schema beside ours, in a part of the transaction that is taken back."""
-        with self.atomic() as part:
-            try:
-                self.run(f"CREATE SCHEMA {BLANK}")
-            except peewee.PeeweeException as error:
-                part.rollback()
-                if not isinstance(getattr(error, "orig", None), NOT_ALLOWED):
-                    raise
-                yield None
-                return
-            self.run(f"SET LOCAL search_path = {BLANK}")
-            try:
-                yield self
-            finally:
-                part.rollback()
-
-    def remake(self, piece: Piece) -> None:
-        """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
-        if piece.kind == "index":
-            self.run(f'DROP INDEX IF EXISTS "{piece.name}"')
-        elif piece.kind == "trigger":
-            self.run(f'DROP TRIGGER IF EXISTS "{piece.name}" ON "{piece.table}"')
-        self.run(piece.ddl)
-
-    def notes(self) -> Iterator[str]:
-        """None."""
-        return iter(())
+        return PostgresInspector(self)
 
     def shell(self, sql: str) -> str:
         """A command to paste that runs this statement with psql."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from streamctl.store import schema
 from streamctl.store.engine import Store
-from streamctl.store.facts import Piece
+from streamctl.store.inspection import Piece
 
 REMADE = ("function", "trigger", "index")  # in this order; they hold no rows
 
@@ -27,12 +27,12 @@ class Flaw(NamedTuple):
 
 def flaws(store: Store) -> list[Flaw] | None:
     """Where the open database is not what migrations make; None where there is no leave to make one to compare with."""
-    with store.blank() as blank:
+    with store.inspector().blank() as blank:
         if blank is None:
             return None
         schema.apply(blank)
-        wanted = {(piece.kind, piece.table, piece.name): piece for piece in blank.pieces()}
-    found = {(piece.kind, piece.table, piece.name): piece for piece in store.pieces()}
+        wanted = {(piece.kind, piece.table, piece.name): piece for piece in blank.inspector().pieces()}
+    found = {(piece.kind, piece.table, piece.name): piece for piece in store.inspector().pieces()}
     return list(_compared(wanted, found))
 
 

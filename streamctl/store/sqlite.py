@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,25 +21,21 @@ from streamctl.errors import (
     ReadOnly,
     StorageFailed,
     StreamctlError,
-    quoted_path,
     shell_quoted,
 )
 from streamctl.interruption import stoppable
 from streamctl.store import files, queue
-from streamctl.store.engine import HISTORY, REPAIR, RowRefused, Store
+from streamctl.store.engine import HISTORY, RowRefused, Store
 from streamctl.store.header import APPLICATION_ID
 
 if TYPE_CHECKING:
-    from streamctl.store.facts import Facts, Fault, Piece
+    from streamctl.store.inspection import Inspector
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
 DAMAGE = (
     *("no such table", "no such column", "no such function", "unknown function", "no such collation"),
     *("decode to UTF-8", "unsupported file format"),
 )
-INDEX_ALONE = r"row \d+ missing from index |wrong # of entries in index "
-WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
-WAL_RESET_FIXED_TOO = ((3, 44, 6), (3, 50, 7))  # sqlite.org/wal.html names these branch releases
 _HISTORY_DDL = (
     f"CREATE TABLE IF NOT EXISTS {HISTORY} "
     "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, applied TEXT NOT NULL) STRICT"
@@ -87,7 +82,7 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             try:
                 return super().begin(lock_type)
             except peewee.OperationalError as error:
-                if not _name_of(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                if not name_of(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
                     raise
                 with stoppable():
                     time.sleep(_RETRY[0] + (_RETRY[1] - _RETRY[0]) * os.urandom(1)[0] / 255)
@@ -97,7 +92,7 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         try:
             super().commit()
         except peewee.PeeweeException as error:
-            self.in_doubt = _name_of(error) == "SQLITE_IOERR_FSYNC"
+            self.in_doubt = name_of(error) == "SQLITE_IOERR_FSYNC"
             raise
 
     def rollback(self) -> None:
@@ -284,77 +279,11 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         """SQLite's own count of what other connections have committed."""
         return self.version()
 
-    def facts(self) -> Facts:
-        """SQLite, its version, and the size of the file."""
-        from streamctl.store.facts import Facts
+    def inspector(self) -> Inspector:
+        """Who looks at the database from outside its rows."""
+        from streamctl.store.sqlite_inspection import SqliteInspector
 
-        return Facts("sqlite", sqlite3.sqlite_version, self.path.stat().st_size)
-
-    def faults(self) -> Iterator[Fault]:
-        """What SQLite's own checks find. Raises Damaged where the schema is so wrong that they can't be run."""
-        from streamctl.store.facts import Fault
-
-        recover = f"sqlite3 {shell_quoted(self.name)} .recover | sqlite3 recovered.db"
-        try:
-            found = self._complaints()
-            mend = REPAIR if all(re.match(INDEX_ALONE, message) for message in found) else recover
-            yield from (Fault("integrity", "", message, mend) for message in found)
-            for table, row, parent, _ in self.run("PRAGMA foreign_key_check"):
-                mend = self.shell(f'DELETE FROM "{table}" WHERE rowid = {row}')
-                yield Fault("foreign_key", f"{table} {row}", f"its {parent} is not there", mend)
-        except peewee.OperationalError as error:
-            if _name_of(error) == "SQLITE_ERROR":
-                raise Damaged(self.name, str(error)) from error
-            raise
-
-    def rebuild(self) -> None:
-        """Make every index anew from its rows, when they are all that SQLite's own checks complain of."""
-        if (found := self._complaints()) and all(re.match(INDEX_ALONE, message) for message in found):
-            self.run("REINDEX")
-
-    def _complaints(self) -> list[str]:
-        return [message for (message,) in self.run("PRAGMA integrity_check") if message != "ok"]
-
-    def pieces(self) -> list[Piece]:
-        """What the schema is made of."""
-        from streamctl.store.facts import Piece
-
-        found = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql <> '' AND name NOT LIKE 'sqlite_%'"
-        return [Piece(*row) for row in self.run(f"{found} ORDER BY name")]
-
-    @contextmanager
-    def blank(self) -> Iterator[Store]:
-        """A file elsewhere."""
-        from tempfile import TemporaryDirectory
-
-        with TemporaryDirectory() as folder:
-            path = Path(folder, "blank.db")
-            path.touch(0o600)
-            blank = SqliteStore(path)
-            blank.connect()
-            try:
-                yield blank
-            finally:
-                blank.close()
-
-    def remake(self, piece: Piece) -> None:
-        """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
-        self.run(f'DROP {piece.kind} IF EXISTS "{piece.name}"')
-        self.run(piece.ddl)
-
-    def notes(self) -> Iterator[str]:
-        """A word on the versions that have a rare fault in WAL mode, and on a file that is open to others."""
-        first, last = WAL_RESET_BUG
-        if first <= sqlite3.sqlite_version_info <= last and sqlite3.sqlite_version_info not in WAL_RESET_FIXED_TOO:
-            yield (
-                f"SQLite {sqlite3.sqlite_version} has the rare WAL-reset fault of 3.7.0 to 3.51.2; "
-                "take 3.51.3 or later when you can."
-            )
-        if self.path.stat().st_mode & 0o077:  # what SQLite makes beside it has the same mode
-            yield (
-                f"Others on this machine may open {quoted_path(self.name)}; unless that is meant, close it with: "
-                f"chmod go= {shell_quoted(self.name)}"
-            )
+        return SqliteInspector(self)
 
     def shell(self, sql: str) -> str:
         """A command to paste that runs this statement with SQLite's own shell."""
@@ -378,7 +307,7 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             return Damaged(self.name, "it has text that is no UTF-8")
         if not isinstance(error, (peewee.PeeweeException, sqlite3.Error)):
             return None
-        match _name_of(error).removeprefix("SQLITE_").split("_")[0]:
+        match name_of(error).removeprefix("SQLITE_").split("_")[0]:
             case "BUSY" | "LOCKED":
                 return Busy(self.wait, self.so_far)
             case "READONLY":
@@ -410,6 +339,6 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _name_of(error: BaseException) -> str:
+def name_of(error: BaseException) -> str:
     """SQLite's own name of an error, such as SQLITE_BUSY_SNAPSHOT; Peewee keeps the driver's error as `orig`."""
     return getattr(getattr(error, "orig", error), "sqlite_errorname", "")

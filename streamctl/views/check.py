@@ -13,7 +13,7 @@ from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
 from streamctl.domain.records import Column
 from streamctl.store import schema, shape
 from streamctl.store.database import SCHEMA, current, snapshot, terms, tuples
-from streamctl.store.engine import REPAIR
+from streamctl.store.inspection import REPAIR
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
 from streamctl.store.records import open_streams
 
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 def findings() -> Iterator[Finding]:
     """All that is wrong, file first. An older or newer schema is a finding; its rows are not looked at then."""
     with snapshot():
-        yield from map(Finding._make, current().faults())
+        yield from map(Finding._make, current().inspector().faults())
         if (wrong := list(_schema())) or current().schema() != SCHEMA:
             yield from wrong
             return
@@ -42,9 +42,9 @@ def findings() -> Iterator[Finding]:
 
 def notes(at: datetime) -> Iterator[str]:
     """What is no fault of the data, but should be known."""
-    yield from current().notes()
+    yield from current().inspector().notes()
     if current().schema() == SCHEMA:
-        with current().blank() as blank:
+        with current().inspector().blank() as blank:
             if blank is None:
                 yield "The indexes and triggers were not compared: that needs the right to make a schema."
         yield from _over_limit(at)

@@ -35,7 +35,7 @@ def info() -> Record:
             ("streams", Stream),
         )
     }
-    engine, version, size = store.facts()
+    engine, version, size = store.inspector().facts()
     text = {
         "path": store.name,
         "engine": engine,

@@ -53,7 +53,7 @@ def test_a_database_is_made_whole_or_not_at_all(launch: Launcher, tmp_path: Path
     sweep, tally = Sweep(launch, INIT, b"", tmp_path / "swept"), Tally()
     calls = sweep.clean.calls
     link = calls.index("link") + 1
-    numbers = [3, link // 2, *range(link - 1, len(calls) + 1)]
+    numbers = [2, 3, link // 2, *range(link - 1, len(calls) + 1)]
     sweep.over(WAYS, numbers, tally)
     assert tally.wrong == []
 
