@@ -112,9 +112,10 @@ def pay(terms: Terms, ids: Iterable[int], *, at: datetime, on: date | None = Non
     One that is paid already stays as it is. Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
+    journal().of_invoices = True
     journal().changing(Invoice, wanted)
     _move(wanted, invoices.PAID, on or terms.today(at), at, note)
-    return _all_told(wanted, at)
+    return fetched("invoice", wanted, at)
 
 
 @transactional
@@ -124,9 +125,10 @@ def void(terms: Terms, ids: Iterable[int], *, at: datetime, reason: str | None =
     Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
+    journal().of_invoices = True
     journal().changing(Invoice, wanted)
     _move(wanted, invoices.VOID, terms.today(at), at, reason)
-    return _all_told(wanted, at)
+    return fetched("invoice", wanted, at)
 
 
 @transactional
@@ -136,6 +138,7 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     Raises NotFound, and MonthTaken where the member has an open invoice in that month.
     """
     wanted = present(Invoice, ids)
+    journal().of_invoices = True
     journal().changing(Invoice, wanted)
     for invoice in _rows(wanted):
         opened = Invoice.update(status=invoices.OUTSTANDING, paid_on=None, voided_at=None)
@@ -144,7 +147,7 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
                 opened.where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             raise _month_taken_or(error, invoice.user_id, invoice.month, invoice.id) from error
-    return _all_told(wanted, at)
+    return fetched("invoice", wanted, at)
 
 
 @transactional
@@ -154,7 +157,8 @@ def delete(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     Raises NotFound, InvoiceClosed.
     """
     wanted = present(Invoice, ids)
-    gone = _all_told(wanted, at)
+    gone = fetched("invoice", wanted, at)
+    journal().of_invoices = True
     about_to_delete(wanted)
     for invoice in _rows(wanted):
         must_be_deletable(invoice)
@@ -170,15 +174,6 @@ def must_be_deletable(invoice: Invoice) -> None:
         state = invoices.state(invoice.status, invoice.issued_at)
         hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
         raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
-
-
-def _all_told(ids: list[int], at: datetime) -> Listing:
-    """The invoices as they stand; their number and sum are told to the journal."""
-    found = fetched("invoice", ids, at)
-    rows = list(found.rows)
-    place = [column.name for column in found.columns].index("amount")
-    journal().told(count=len(rows), sum=sum(row[place] for row in rows))
-    return found._replace(rows=rows)
 
 
 def _change(invoice: int, before: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.coarse = False
+        self.of_invoices = False  # it is about invoices, and tells how many of them have changed, and their sum
         self.undoes: int | None = None
         self._before: dict[Key, Image | None] = {}
         self._many: defaultdict[Any, list[int]] = defaultdict(list)
@@ -50,6 +51,7 @@ class Journal:
         self._selection: str | None = None
         self._count: int | None = None
         self._sum: int | None = None
+        self._amounts: list[int] = []
         self._erased: set[int] = set()
         self._remade: list[tuple[str, str]] = []
 
@@ -133,6 +135,8 @@ class Journal:
         if not rows:
             return
         count = len(rows) if self._count is None else self._count
+        if self.of_invoices:
+            count, self._sum = len(self._amounts), sum(self._amounts)
         at, as_of = written(author.clock()), author.as_of and written(author.as_of)
         about = (author.actor, author.command, count, self._sum, self._selection, self.undoes)
         names, slots = ", ".join(map(_quoted, _ENTRY)), ", ".join([self._store.param] * len(_ENTRY))
@@ -159,6 +163,8 @@ class Journal:
             if old == new:
                 continue
             before, now = _difference(old, new)
+            if model is Invoice:
+                self._amounts.append((new or old or {})["amount"])
             if model is User:
                 if key not in self._erased:
                     persons.append((key, _person(before), _person(now)))

@@ -45,6 +45,19 @@ def test_the_newest_come_first_with_the_documented_keys(worked: Program) -> None
     assert whole["selection"] == {"month": "2026-12", "prorate": False, "reissue": False}
 
 
+def test_what_was_so_already_is_neither_counted_nor_summed(member: Program) -> None:
+    """Fails when an entry counts what was named, and not what was changed."""
+    for number in (1, 2, 3):
+        member.ok("invoices", "create", 1, "--date", f"2026-0{number}-01", "--amount", number)
+    member.ok("invoices", "pay", 2)
+    member.ok("invoices", "pay", 1, 2, 3)
+    member.ok("invoices", "reopen", 1, 2)
+    member.ok("invoices", "delete", 1, 2, "--yes")
+    found = [(e["command"], e["count"], e["sum"]) for e in member.ok("log", "list", "--limit", 4)]
+    wanted = [("delete", 2, 3), ("reopen", 2, 3), ("pay", 2, 4), ("pay", 1, 2)]
+    assert found == [(f"invoices {verb}", count, total) for verb, count, total in wanted]
+
+
 def test_filters_by_member_invoice_actor_command_and_time(worked: Program) -> None:
     def ids(*words: object) -> list[int]:
         return [entry["id"] for entry in worked.ok("log", "list", *words, "--sort", "id")]
