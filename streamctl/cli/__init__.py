@@ -66,7 +66,13 @@ def root(
     context: typer.Context,
     db: Annotated[
         str | None,
-        typer.Option("--db", help="The database file.", envvar="STREAMCTL_DB", metavar="PATH", show_default=False),
+        typer.Option(
+            "--db",
+            help="The database: a file, or a server's URL.",
+            envvar="STREAMCTL_DB",
+            metavar="PATH",
+            show_default=False,
+        ),
     ] = None,
     as_of: AsOf = None,
     actor: Annotated[

@@ -58,7 +58,7 @@ def show(desk: Desk, entry: Entry) -> Answer:
 
 @group.changes("undo")
 def undo(desk: Desk, entry: Entry) -> Answer:
-    """Reverse what an entry did, by a new change, where the rules still allow it."""
+    """Reverse what an entry did, where the rules allow it still."""
     from streamctl.services import log
 
     done = log.undo(entry, at=desk.at)
