@@ -142,9 +142,9 @@ class Journal:
         names, slots = ", ".join(map(_quoted, _ENTRY)), ", ".join([self._store.param] * len(_ENTRY))
         insert = f"INSERT INTO journal ({names}) VALUES ({slots}) RETURNING id"
         ((entry,),) = self._store.run(insert, (at, as_of, *about))
-        self._store.fill("journal_row", _ROW, [(entry, *row) for row in rows])
+        self._store.fill("journal_row", _ROW, ((entry, *row) for row in rows))
         if persons:
-            self._store.fill("journal_person", _PERSON, [(entry, *person) for person in persons])
+            self._store.fill("journal_person", _PERSON, ((entry, *person) for person in persons))
 
     def _sets(self) -> Iterator[tuple[str, int, int]]:
         yield from self._runs
