@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what the tests share
 
+from books import LOGS
 from hostile import (
     CORPUS,
     EVERYTHING,
@@ -40,11 +42,16 @@ BROKEN_BYTES = "caf\udce9 \udcff"
 ON_A_SERVER = 3  # every third text is enough there: what is typed is read before an engine is asked
 
 
+def facts(program: Inside) -> dict[str, Any]:
+    """Every row but the log's: a backup with a hostile name may be made, and restored from."""
+    return {name: rows for name, rows in program.books().items() if name not in (*LOGS, "sqlite_sequence")}
+
+
 def typed(program: Inside) -> str:
     """Every text in every place where something is typed."""
     program.ok("members", "add", "bob@example.com", "--credits", "3", "--fee", "9.90")
     furnish(program)
-    before = program.books()
+    before = facts(program)
     outcomes: Counter[int] = Counter()
     texts = [*CORPUS.values(), *UNSTORABLE.values(), EVERYTHING]
     for where, into in everywhere():
@@ -53,7 +60,7 @@ def typed(program: Inside) -> str:
             keeps_its_word(answer, (where and where.name, into.name, text))
             is_safe(answer, (where and where.name, into.name, text))
             outcomes[answer.status] += 1
-    assert program.books() == before
+    assert facts(program) == before
     found = ", ".join(f"{count} times exit {status}" for status, count in sorted(outcomes.items()))
     return f"{outcomes.total()} lines with hostile text: {found}"
 
