@@ -171,6 +171,8 @@ def _do(terms: Terms, event: Event, at: datetime) -> Record:
                 terms, member, at=at, stream=event.stream, ref=event.ref, device=event.device, lease=event.lease
             )
         case _:
+            if event.member is not None:
+                return leases.beat(streaming.stream_of(event.member, stream=event.stream, ref=event.ref), at)
             found = streams.by_ref(event.ref) if event.ref is not None else streams.by_id(event.stream or 0)
             if found is None:
                 raise NotFound("stream", [quoted(event.ref) if event.ref is not None else event.stream])

@@ -41,16 +41,14 @@ _remember = Prepared(
 def replay(key: str | None, action: Action, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
     """The receipt of the first request with this key, or None when the key is new.
 
-    A check-out shares its check-in's key; every other second use is a conflict. A member who can't be found any
-    more (None) is not compared: the receipt comes before any other check. Raises KeyConflict when the first request
-    was another one.
+    A check-out shares its check-in's key; every other second use is a conflict. Raises KeyConflict when the first
+    request was another one.
     """
     if key is None:
         return None
     for first, before_as_text, receipt, at in _first(key, action == "checkout"):
         before = json.loads(before_as_text)
-        asked = {name: value for name, value in parameters.items() if name != "member" or value is not None}
-        if first != action or any(before.get(name) != value for name, value in asked.items()):
+        if first != action or any(before.get(name) != value for name, value in parameters.items()):
             same = ", ".join(f"{name} {value}" for name, value in before.items() if value is not None)
             raise KeyConflict(key, f"{first} with {same} at {at}")
         return dict(json.loads(receipt))

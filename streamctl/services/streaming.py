@@ -39,7 +39,7 @@ def check_in(
     today, asked = terms.today(at), _asked(member)
     parameters = {"member": asked, "device": device, "lease": _seconds(lease)}
     found = _look_up(asked, at, today, ref)
-    if (found is None or found.key_used) and (first := replay(ref, "checkin", parameters)):
+    if _may_be_known(asked, found) and (first := replay(ref, "checkin", parameters)):
         return _receipt(first, replayed=True)
     user, (standing, invoice, *_) = _must_be_there(member, asked, found)
     if refused := membership.refusal(standing, today):
@@ -61,7 +61,7 @@ def check_out(
     today, asked = terms.today(at), _asked(member)
     parameters = {"member": asked}
     found = _look_up(asked, at, today, ref, closes=True)
-    if (found is None or found.key_used) and (first := replay(ref, "checkout", parameters)):
+    if _may_be_known(asked, found) and (first := replay(ref, "checkout", parameters)):
         return _receipt(first, replayed=True)
     user, (standing, invoice, _, keyed) = _must_be_there(member, asked, found)
     if ref is not None:
@@ -106,7 +106,7 @@ def take_over(
     today, asked = terms.today(at), _asked(member)
     parameters = {"member": asked, "stream": stream, "device": device, "lease": _seconds(lease)}
     found = _look_up(asked, at, today, ref)
-    if (found is None or found.key_used) and (first := replay(ref, "takeover", parameters)):
+    if _may_be_known(asked, found) and (first := replay(ref, "takeover", parameters)):
         return _receipt(first, replayed=True)
     user, (standing, invoice, *_) = _must_be_there(member, asked, found)
     closing = _named(user, stream) if stream is not None else None
@@ -127,6 +127,11 @@ def take_over(
 def _asked(member: MemberRef) -> int | None:
     """The member a request names; an e-mail that is nobody's (any more) names none."""
     return id_in(member) or find_member(member)
+
+
+def _may_be_known(asked: int | None, found: Situation | None) -> bool:
+    """Whether the request's key may have been used: by the member who was found, or by one who was deleted since."""
+    return asked is not None and (found is None or found.key_used)
 
 
 def _seconds(lease: timedelta | None) -> int | None:
@@ -195,6 +200,15 @@ def _keyed(user: int, ref: str, found: Lease | None) -> Lease:
     if found.user != user:
         raise KeyConflict(ref, f"checkin with member {found.user} at {written(found.opened_at)}")
     return found
+
+
+def stream_of(member: MemberRef, *, stream: int | None, ref: str | None) -> Lease:
+    """The stream with that id or key, when it is the member's. Raises NotFound, KeyConflict."""
+    found = streams.by_ref(ref) if ref is not None else streams.by_id(stream or 0)
+    if found is not None and found.user == _asked(member):
+        return found
+    user = member_id(member)
+    return _keyed(user, ref, found) if ref is not None else _named(user, stream or 0)
 
 
 def _no_stream(user: int, name: str) -> NotFound:
