@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from streamctl import output as out
@@ -54,6 +54,9 @@ Limit = Annotated[
     typer.Option("--limit", help="So many rows at most.", **reading(number(0, 10**9, "number of rows"), "N")),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show what it changed, and take it back.")]
+
+
+LOOKS = ("format", "output", "columns", "sort", "limit")
 
 
 # These lend their parameters to the commands below.
@@ -164,9 +167,26 @@ class Group:
         return decorate
 
 
+class Command(TyperCommand):
+    """A command that refuses an option given twice where only one of the values could count.
+
+    Options that say how the answer looks are left out: the last one counts, as a shell's alias expects.
+    """
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse the command line. Raises Typer's usage error."""
+        if not ctx.resilient_parsing:
+            *_, given = self.make_parser(ctx).parse_args(args=list(args))
+            options = [option for option in given if isinstance(option, TyperOption) and option.name not in LOOKS]
+            for option in options:
+                if options.count(option) > 1 and not (option.multiple or option.is_flag):
+                    ctx.fail(f"Option '{option.opts[0]}' is given twice, and takes one value.")
+        return super().parse_args(ctx, args)
+
+
 def _built(function: Callable[..., None], name: str) -> Any:
     single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
-    single.command(name)(function)
+    single.command(name, cls=Command)(function)
     return get_command(single)
 
 

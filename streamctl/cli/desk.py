@@ -47,6 +47,10 @@ class Desk(NamedTuple):
         """The month that was typed."""
         return None if typed is None else typed.on(self.today)
 
+    def months(self, typed: Iterable[TypedMonth] | None) -> list[str]:
+        """The months that were typed."""
+        return [month.on(self.today) for month in typed or ()]
+
     def ids(self, typed: Iterable[str]) -> list[int]:
         """Ids from the command line, `-` standing for those on standard input. Raises BadValue, BadData."""
         return [row_id(word) for word in self.words(typed)]

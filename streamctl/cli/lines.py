@@ -1,19 +1,21 @@
 """`streamctl lines …`"""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
 from streamctl.cli.command import Group
 from streamctl.cli.desk import Desk
 from streamctl.cli.options import (
+    ANY_OF,
     Description,
     Ids,
+    InInvoices,
+    InMembers,
+    InMonths,
     InvoiceId,
-    OfInvoice,
-    OfMember,
-    OfMonth,
     Yes,
     amount_option,
     reading,
@@ -25,6 +27,18 @@ from streamctl.domain.records import Answer, Record
 from streamctl.errors import UsageError, listed
 
 group = Group("lines", "Lines: the amounts on invoices.")
+
+
+class Kind(StrEnum):
+    """The kinds of lines."""
+
+    MANUAL = "manual"
+    DISCOUNT = "discount"
+    ADJUSTMENT = "adjustment"
+    CHECKIN = "checkin"
+    CHECKOUT = "checkout"
+    FEE = "fee"
+
 
 LineId = Annotated[int, typer.Argument(help="The line's id.", **reading(row_id, "LINE"))]
 Key = Annotated[
@@ -76,18 +90,25 @@ def add(
 def list_(
     desk: Desk,
     window: Any,
-    invoice: OfInvoice = None,
-    member: OfMember = None,
-    month: OfMonth = None,
-    kind: Annotated[
-        Literal["manual", "discount", "adjustment", "checkin", "checkout", "fee"] | None,
-        typer.Option("--kind", help="Only lines of this kind."),
+    invoices: InInvoices = None,
+    members: InMembers = None,
+    months: InMonths = None,
+    kinds: Annotated[
+        list[Kind] | None,
+        typer.Option("--kind", help=f"Of this kind{ANY_OF}"),
     ] = None,
 ) -> Answer:
     """List the lines."""
     from streamctl.views import lines
 
-    return lines.lines(window, at=desk.at, invoice=invoice, member=member, month=desk.month(month), kind=kind)
+    return lines.lines(
+        window,
+        at=desk.at,
+        invoices=invoices or (),
+        members=members or (),
+        months=desk.months(months),
+        kinds=[kind.value for kind in kinds or ()],
+    )
 
 
 @group.shows("show")

@@ -6,16 +6,17 @@ import typer
 
 from streamctl.cli.command import Group
 from streamctl.cli.desk import Desk
-from streamctl.cli.options import OfInvoice, OfMember, day_option, reading, row_id, text_option
+from streamctl.cli.options import ANY_OF, InInvoices, InMembers, day_option, reading, row_id, text_option
 from streamctl.domain.calendar import TypedDay
 from streamctl.domain.records import Answer
 
 group = Group("log", "The log: who changed what, and when.")
 
 Entry = Annotated[int, typer.Argument(help="The entry's id.", **reading(row_id, "ENTRY"))]
-By = Annotated[str | None, text_option("--actor", what="actor", help="Done by them.")]
+By = Annotated[list[str] | None, text_option("--actor", what="actor", help=f"Done by them{ANY_OF}")]
 Command = Annotated[
-    str | None, text_option("--command", what="command", help="Done with it, such as 'invoices pay' or invoices.")
+    list[str] | None,
+    text_option("--command", what="command", help=f"Done with it, such as 'invoices pay' or invoices{ANY_OF}"),
 ]
 From = Annotated[TypedDay | None, day_option("--from", help="Done on this day or later.")]
 To = Annotated[TypedDay | None, day_option("--to", help="Done on this day or earlier.")]
@@ -25,10 +26,10 @@ To = Annotated[TypedDay | None, day_option("--to", help="Done on this day or ear
 def list_(
     desk: Desk,
     window: Any,
-    member: OfMember = None,
-    invoice: OfInvoice = None,
-    actor: By = None,
-    command: Command = None,
+    members: InMembers = None,
+    invoices: InInvoices = None,
+    actors: By = None,
+    commands: Command = None,
     from_: From = None,
     to: To = None,
 ) -> Answer:
@@ -39,10 +40,10 @@ def list_(
         window,
         desk.terms,
         at=desk.at,
-        member=member,
-        invoice=invoice,
-        actor=actor,
-        command=command,
+        members=members or (),
+        invoices=invoices or (),
+        actors=actors or (),
+        commands=commands or (),
         first=desk.day(from_),
         last=desk.day(to),
     )

@@ -1,13 +1,15 @@
 """`streamctl members …`"""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
 from streamctl.cli.command import Group
 from streamctl.cli.desk import Desk
 from streamctl.cli.options import (
+    ANY_OF,
     Member,
     Yes,
     amount_option,
@@ -54,6 +56,17 @@ Renewed = Annotated[
     ),
 ]
 Until = Annotated[TypedDay | None, day_option("--until", help="Until this day, not included.")]
+
+
+class State(StrEnum):
+    """The states of memberships."""
+
+    ACT = "ACT"
+    CANC = "CANC"
+
+
+def _part_of_email(value: str) -> str:
+    return text.stored(value, "e-mail")
 
 
 LIST_AGAIN = "streamctl members list"
@@ -115,18 +128,19 @@ def add(
 def list_(
     desk: Desk,
     window: Any,
-    state: Annotated[
-        Literal["ACT", "CANC"] | None,
-        typer.Option("--state", help="Only active or only cancelled ones.", case_sensitive=False),
+    states: Annotated[
+        list[State] | None,
+        typer.Option("--state", help=f"ACT (active) or CANC (cancelled){ANY_OF}", case_sensitive=False),
     ] = None,
-    email: Annotated[
-        str | None, typer.Option("--email", help="Only those with this in their e-mail.", metavar="TEXT")
+    emails: Annotated[
+        list[str] | None,
+        typer.Option("--email", help=f"With this in their e-mail{ANY_OF}", **reading(_part_of_email, "TEXT")),
     ] = None,
 ) -> Answer:
     """List the members."""
     from streamctl.views import members
 
-    return members.members(window, at=desk.at, state=state, email=email and text.stored(email, "e-mail"))
+    return members.members(window, at=desk.at, states=[state.value for state in states or ()], emails=emails or ())
 
 
 @group.shows("show")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
@@ -79,7 +80,6 @@ SomeIds = Annotated[
 ]
 
 OfMember = Annotated[str | None, typer.Option("--member", help=MEMBER_HELP, **reading(_member, "MEMBER"))]
-OfInvoice = Annotated[int | None, typer.Option("--invoice", help="The invoice's id.", **reading(row_id, "ID"))]
 OfMonth = Annotated[
     TypedMonth | None,
     typer.Option("--month", help="A month: 2026-11, this, last or next.", **reading(calendar.typed_month, "MONTH")),
@@ -87,6 +87,38 @@ OfMonth = Annotated[
 Status = Annotated[
     Literal["OUT", "PAID", "VOID"] | None,
     typer.Option("--status", help="OUT (outstanding), PAID or VOID.", case_sensitive=False),
+]
+
+# Filters of listings may be repeated: a row passes that has any of the values.
+ANY_OF = "; repeat it for any of several."
+
+
+class InvoiceStatus(StrEnum):
+    """The statuses of invoices; Typer takes a list of choices only as an enumeration."""
+
+    OUT = "OUT"
+    PAID = "PAID"
+    VOID = "VOID"
+
+
+InMembers = Annotated[
+    list[str] | None,
+    typer.Option("--member", help=f"Of this member, an id or e-mail address{ANY_OF}", **reading(_member, "MEMBER")),
+]
+InInvoices = Annotated[
+    list[int] | None, typer.Option("--invoice", help=f"Of the invoice with this id{ANY_OF}", **reading(row_id, "ID"))
+]
+InMonths = Annotated[
+    list[TypedMonth] | None,
+    typer.Option(
+        "--month",
+        help=f"Of this month: 2026-11, this, last or next{ANY_OF}",
+        **reading(calendar.typed_month, "MONTH"),
+    ),
+]
+InStatuses = Annotated[
+    list[InvoiceStatus] | None,
+    typer.Option("--status", help=f"OUT (outstanding), PAID or VOID{ANY_OF}", case_sensitive=False),
 ]
 Description = Annotated[
     str | None, typer.Option("--description", help="Up to 255 characters.", **reading(_note("description"), "TEXT"))

@@ -7,7 +7,7 @@ import typer
 
 from streamctl.cli.command import Group as Commands
 from streamctl.cli.desk import Desk
-from streamctl.cli.options import Member, OfMember, reading, row_id, text_option
+from streamctl.cli.options import InMembers, Member, reading, row_id, text_option
 from streamctl.domain import calendar, events, text
 from streamctl.domain.events import EVERY_THOUSAND, Group
 from streamctl.domain.records import Answer, Document, Listing, Record
@@ -163,13 +163,13 @@ def watch(
             **reading(calendar.typed_duration, "DURATION"),
         ),
     ] = timedelta(seconds=1),
-    member: OfMember = None,
+    members: InMembers = None,
 ) -> Document:
     """Watch streams come and go until Ctrl-C: a screen on a terminal, JSON Lines of the changes elsewhere."""
     from streamctl.cli import watching
 
     shown = watching.screens if watching.on_a_screen(desk) else watching.lines
-    return Document(shown(desk, every, member), live=True)
+    return Document(shown(desk, every, members or ()), live=True)
 
 
 @group.dumps("batch")
@@ -197,13 +197,13 @@ def batch(
 def list_(
     desk: Desk,
     window: Any,
-    member: OfMember = None,
+    members: InMembers = None,
     every: Annotated[bool, typer.Option("--all", help="The closed ones too.")] = False,
 ) -> Answer:
     """List the open streams."""
     from streamctl.views import streams
 
-    return streams.streams(window, at=desk.at, member=member, every=every)
+    return streams.streams(window, at=desk.at, members=members or (), every=every)
 
 
 def _all_said(answer: Listing, member: str) -> Listing:

@@ -4,7 +4,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,13 +20,13 @@ def on_a_screen(desk: Desk) -> bool:
     return desk.brief and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
-def lines(desk: Desk, every: timedelta, member: str | None) -> Iterator[str]:
+def lines(desk: Desk, every: timedelta, members: Collection[str]) -> Iterator[str]:
     """The changes as JSON Lines, what is found at one look as one part. Raises BrokenPipeError."""
     from streamctl.output import jsontext
     from streamctl.views.watch import Watch
 
     _live_long()
-    watch = Watch(member)
+    watch = Watch(members)
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)  # errors alone: that whoever read us has gone
     while True:
@@ -35,13 +35,13 @@ def lines(desk: Desk, every: timedelta, member: str | None) -> Iterator[str]:
             raise BrokenPipeError
 
 
-def screens(desk: Desk, every: timedelta, member: str | None) -> Iterator[str]:
+def screens(desk: Desk, every: timedelta, members: Collection[str]) -> Iterator[str]:
     """Draw the screen again and again; a part, empty, each time. Ends by the signal that it was stopped with."""
     from streamctl.output.screen import shown
     from streamctl.views.watch import Watch
 
     _live_long()
-    watch = Watch(member)
+    watch = Watch(members)
     watch.look_back(desk.clock())
     stop = None
     with _signals() as mailbox, shown(sys.stdout) as screen:

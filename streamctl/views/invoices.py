@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from streamctl.domain.records import OVERDUE, Column, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound
 from streamctl.store.expressions import days_between
-from streamctl.store.lookups import MemberRef, member_id
+from streamctl.store.lookups import MemberRef, member_ids
 from streamctl.store.models import Invoice
 from streamctl.store.records import invoice_with_lines
 from streamctl.views import log
@@ -24,22 +25,25 @@ def invoices(
     terms: Terms,
     *,
     at: datetime,
-    member: MemberRef | None = None,
-    status: str | None = None,
-    month: str | None = None,
+    members: Collection[MemberRef] = (),
+    statuses: Collection[str] = (),
+    months: Collection[str] = (),
     first: date | None = None,
     last: date | None = None,
     least: Decimal | None = None,
     most: Decimal | None = None,
 ) -> Listing:
-    """The invoices that pass all filters; days and amounts are inclusive. Raises NotFound, UnknownColumn, BadValue."""
+    """The invoices that pass all filters; days and amounts are inclusive, and an empty collection filters nothing.
+
+    Raises NotFound, UnknownColumn, BadValue.
+    """
     filters = []
-    if member is not None:
-        filters.append(Invoice.user == member_id(member))
-    if status is not None:
-        filters.append(Invoice.status == status)
-    if month is not None:
-        filters.append(Invoice.month == month)
+    if members:
+        filters.append(Invoice.user.in_(member_ids(members)))
+    if statuses:
+        filters.append(Invoice.status.in_(statuses))
+    if months:
+        filters.append(Invoice.month.in_(months))
     if first is not None:
         filters.append(Invoice.date >= first)
     if last is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from streamctl.domain.records import Listing, Record
-from streamctl.store.lookups import MemberRef, member_id, present
+from streamctl.store.lookups import MemberRef, member_ids, present
 from streamctl.store.models import Invoice, InvoiceLine
 from streamctl.store.records import fetch
 from streamctl.views.listings import Window, listing
@@ -15,21 +16,24 @@ def lines(
     window: Window,
     *,
     at: datetime,
-    invoice: int | None = None,
-    member: MemberRef | None = None,
-    month: str | None = None,
-    kind: str | None = None,
+    invoices: Collection[int] = (),
+    members: Collection[MemberRef] = (),
+    months: Collection[str] = (),
+    kinds: Collection[str] = (),
 ) -> Listing:
-    """The lines that pass all filters. Raises NotFound, UnknownColumn, BadValue."""
+    """The lines that pass all filters; an empty collection filters nothing.
+
+    Raises NotFound, UnknownColumn, BadValue.
+    """
     filters = []
-    if invoice is not None:
-        filters.append(InvoiceLine.invoice == present(Invoice, [invoice])[0])
-    if member is not None:
-        filters.append(Invoice.user == member_id(member))
-    if month is not None:
-        filters.append(Invoice.month == month)
-    if kind is not None:
-        filters.append(InvoiceLine.kind == kind)
+    if invoices:
+        filters.append(InvoiceLine.invoice.in_(present(Invoice, invoices)))
+    if members:
+        filters.append(Invoice.user.in_(member_ids(members)))
+    if months:
+        filters.append(Invoice.month.in_(months))
+    if kinds:
+        filters.append(InvoiceLine.kind.in_(kinds))
     return listing("line", filters, window, at)
 
 

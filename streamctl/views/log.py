@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from peewee import SQL, fn
@@ -33,34 +35,43 @@ def entries(
     terms: Terms,
     *,
     at: datetime,
-    member: MemberRef | None = None,
-    invoice: int | None = None,
-    actor: str | None = None,
-    command: str | None = None,
+    members: Collection[MemberRef] = (),
+    invoices: Collection[int] = (),
+    actors: Collection[str] = (),
+    commands: Collection[str] = (),
     first: date | None = None,
     last: date | None = None,
 ) -> Listing:
-    """The entries that pass all filters, the newest first; days are inclusive.
+    """The entries that pass all filters, the newest first; days are inclusive, and an empty collection filters nothing.
 
     A member or an invoice may be one that was deleted. Raises NotFound, UnknownColumn, BadValue.
     """
     filters = []
-    if member is not None:
-        # An e-mail is looked up among those who are there, an id is not: the log outlives them.
-        number = id_in(member)
-        filters.append(_about_member(member_id(member) if number is None else min(number, ID_MOST)))
-    if invoice is not None:
-        filters.append(_about_invoice(min(invoice, ID_MOST)))
-    if actor is not None:
-        filters.append(Journal.actor == actor)
-    if command is not None:
-        filters.append((Journal.command == command) | Journal.command.startswith(f"{command} "))
+    if members:
+        filters.append(_any(_about_member(_in_log(member)) for member in members))
+    if invoices:
+        filters.append(_any(_about_invoice(min(invoice, ID_MOST)) for invoice in invoices))
+    if actors:
+        filters.append(Journal.actor.in_(actors))
+    if commands:
+        named = ((Journal.command == command) | Journal.command.startswith(f"{command} ") for command in commands)
+        filters.append(_any(named))
     if first is not None:
         filters.append(Journal.at >= start_of(first, terms.zone))
     if last is not None:
         filters.append(Journal.at < start_of(last + timedelta(days=1), terms.zone))
     newest_first = window if window.sort is not None else window._replace(sort="-id")
     return listing("entry", filters, newest_first, at)
+
+
+def _any(conditions: Iterable[Any]) -> Any:
+    return reduce(or_, conditions)
+
+
+def _in_log(member: MemberRef) -> int:
+    """The member's id. An e-mail is looked up among those who are there, an id is not: the log outlives them."""
+    number = id_in(member)
+    return member_id(member) if number is None else min(number, ID_MOST)
 
 
 def entry(entry: int, *, at: datetime) -> Record:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from streamctl.domain.records import Listing, Record
 from streamctl.domain.text import email_key
@@ -12,13 +15,16 @@ from streamctl.store.records import fetch
 from streamctl.views.listings import Window, listing
 
 
-def members(window: Window, *, at: datetime, state: str | None = None, email: str | None = None) -> Listing:
-    """The members, of one state or with this text in their e-mail. Raises UnknownColumn, BadValue."""
+def members(window: Window, *, at: datetime, states: Collection[str] = (), emails: Collection[str] = ()) -> Listing:
+    """The members in any of these states, with any of these texts in their e-mail; all of them without.
+
+    Raises UnknownColumn, BadValue.
+    """
     filters = []
-    if state is not None:
-        filters.append(Membership.state == state)
-    if email is not None:
-        filters.append(User.email_key.contains(email_key(email)))
+    if states:
+        filters.append(Membership.state.in_(states))
+    if emails:
+        filters.append(reduce(or_, (User.email_key.contains(email_key(email)) for email in emails)))
     return listing("member", filters, window, at)
 
 

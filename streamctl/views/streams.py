@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from streamctl.domain.membership import refusal
 from streamctl.domain.records import WHY, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import NotFound
-from streamctl.store.lookups import MemberRef, member_id
+from streamctl.store.lookups import MemberRef, member_id, member_ids
 from streamctl.store.models import Stream, User
 from streamctl.store.records import is_open
 from streamctl.store.streams import holders_of, standing_of
 from streamctl.views.listings import Window, listing
 
 
-def streams(window: Window, *, at: datetime, member: MemberRef | None = None, every: bool = False) -> Listing:
-    """The open streams, or every stream there was. Raises NotFound, UnknownColumn, BadValue."""
+def streams(window: Window, *, at: datetime, members: Collection[MemberRef] = (), every: bool = False) -> Listing:
+    """The open streams, or with `every` the closed ones too, of these members or of all.
+
+    Raises NotFound, UnknownColumn, BadValue.
+    """
     filters = [] if every else [is_open(at)]
-    if member is not None:
-        filters.append(Stream.user == member_id(member))
+    if members:
+        filters.append(Stream.user.in_(member_ids(members)))
     return listing("stream", filters, window, at)
 
 

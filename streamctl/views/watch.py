@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from streamctl.domain.calendar import as_instant
 from streamctl.domain.records import STREAM, Column, Listing
 from streamctl.store.database import current, rows, snapshot
-from streamctl.store.lookups import MemberRef, member_id
+from streamctl.store.lookups import MemberRef, member_ids
 from streamctl.store.models import Stream
 from streamctl.store.records import expressions, fetch, is_open, key_of, select
 
@@ -51,12 +51,12 @@ CHANGE = (Column("change"), Column("at", "instant"), *COLUMNS)
 
 
 class Watch:
-    """The open streams, of one member or of all, kept up to date by looking. The connection can't write any more."""
+    """The open streams, of some members or of all, kept up to date by looking. The connection can't write any more."""
 
-    def __init__(self, member: MemberRef | None = None) -> None:
+    def __init__(self, members: Collection[MemberRef] = ()) -> None:
         """Raises NotFound."""
         current().only_read()
-        self._of_member = [] if member is None else [Stream.user == member_id(member)]
+        self._of_members = [Stream.user.in_(member_ids(members))] if members else []
         self._open: dict[int, Row] | None = None
         self._newest = 0
         self._version: object = None
@@ -82,7 +82,7 @@ class Watch:
     def look_back(self, at: datetime) -> None:
         """Find the events before the first look: among the newest streams and the newest check-outs."""
         found = [self._select(at).order_by(key_of("stream").desc()).limit(LOOKED_BACK_AT)]
-        if not self._of_member:  # theirs are few, and found above; there is no index by member and check-out
+        if not self._of_members:  # theirs are few, and found above; there is no index by member and check-out
             checked_out = self._select(at).where(Stream.checkout_line.is_null(is_null=False))
             found.append(checked_out.order_by(Stream.checkout_line.desc()).limit(EVENTS))
         with snapshot():
@@ -130,7 +130,7 @@ class Watch:
 
     def _select(self, at: datetime) -> Any:
         query = select("stream", COLUMNS, expressions("stream", at))
-        return query.where(*self._of_member) if self._of_member else query
+        return query.where(*self._of_members) if self._of_members else query
 
 
 def _rows(query: Any) -> Iterator[Row]:

@@ -243,7 +243,7 @@ def test_a_deleted_stream_is_told(member: Program, store: Store) -> None:
 
 def test_one_members_streams_can_be_watched_alone(member: Program, store: Store) -> None:
     member.ok("members", "add", "eve@example.com")
-    watch = Watch("eve@example.com")
+    watch = Watch(["eve@example.com"])
     member.ok("stream", "checkin", 1)
     assert told(watch.look(NOON)) == []
     member.ok("stream", "checkin", "eve@example.com")
