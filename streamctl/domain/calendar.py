@@ -18,12 +18,14 @@ RELATIVE_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 RELATIVE_MONTHS = {"last": -1, "this": 0, "next": 1}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = timedelta(days=3650)
+AN_INSTANT = "2026-11-22T20:15:03Z or 2026-11-22T21:15:03.250+01:00, with its offset, in the years 2000 to 2999"
 
 # Patterns stay text until one is used: compiling them all would be felt at every start.
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 _DURATION = r"([0-9]{1,9})([smhd])"
-_INSTANT = r"[0-9-]{10}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})"
+_INSTANT = r"[0-9-]{10}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)"
+_LEAP_SECOND = r"[0-9-]{10}[Tt ][0-9:]{5}:60.*"
 
 _pattern = lru_cache(re.compile)
 D = TypeVar("D", bound=date)
@@ -88,16 +90,26 @@ def typed_duration(text: str) -> timedelta:
 
 
 def typed_moment(text: str) -> datetime | date:
-    """An instant with `Z` or an offset, or a date (the start of that day). Raises BadValue."""
+    """An instant as `typed_instant` reads it, or a date (the start of that day). Raises BadValue."""
     try:
-        if _pattern(_INSTANT).fullmatch(text):
-            moment = datetime.fromisoformat(text)
-            return in_range(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
         if re.fullmatch(_DAY, text):
             return in_range(date.fromisoformat(text))
+    except ValueError:
+        pass
+    return typed_instant(text, f"no moment; write it like {AN_INSTANT}, or as a day: 2026-11-22")
+
+
+def typed_instant(text: str, otherwise: str = f"no instant; write it like {AN_INSTANT}") -> datetime:
+    """An instant with `Z` or an offset in UTC; fractions of a second are cut off. Raises BadValue."""
+    try:
+        if _pattern(_INSTANT).fullmatch(text):
+            moment = datetime.fromisoformat(text.upper()).replace(microsecond=0)
+            return in_range(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
     except (ValueError, OverflowError):
         pass
-    raise BadValue(f"{quoted(text)} is no moment; write it like 2026-11-22T20:15:03Z, or 2026-11-22.")
+    if re.fullmatch(_LEAP_SECOND, text):
+        otherwise = "in a leap second, which is not counted here; write the second before it, :59"
+    raise BadValue(f"{quoted(text)} is {otherwise}.")
 
 
 def in_range(day: D) -> D:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from streamctl.domain import strictjson, text
-from streamctl.domain.calendar import typed_duration, typed_moment
+from streamctl.domain.calendar import typed_duration, typed_instant
 from streamctl.errors import BadData, BadValue, listed, quoted
 
 ACTIONS = ("checkin", "checkout", "heartbeat", "takeover")
@@ -150,7 +150,6 @@ def _text(given: Mapping[str, Any], name: str) -> str:
 
 
 def _moment(value: Any) -> datetime:
-    found = typed_moment(value) if isinstance(value, str) else None
-    if not isinstance(found, datetime):
+    if not isinstance(value, str):
         raise BadValue(f"{quoted(value)} is no instant; write it like 2026-11-22T20:15:03Z.")
-    return found
+    return typed_instant(value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from streamctl.domain import invoices, membership, money, text
-from streamctl.domain.calendar import in_range, month_of, typed_day, written
+from streamctl.domain.calendar import month_of, typed_day, typed_instant, written
 from streamctl.domain.terms import Terms
 from streamctl.errors import BadData, BadValue, listed, quoted
 from streamctl.store.database import ID_MOST
@@ -163,14 +163,16 @@ def _users(entries: list[Entry], at: datetime) -> list[tuple[Any, ...]]:
 
 
 def _joined(entry: Entry, at: datetime) -> str:
-    """When Django says the user joined; now, where it does not say."""
+    """When Django says the user joined, in UTC where it names no offset; now, where it does not say."""
     if entry.fields.get("date_joined") is None:
         return written(at)
-    try:
-        moment = datetime.fromisoformat(entry.text("date_joined"))
-        return written(in_range(moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)))
-    except (ValueError, OverflowError):
-        raise entry.fail(f"its date_joined {quoted(entry.fields['date_joined'])} is no instant.") from None
+    text, refusals = entry.text("date_joined"), []
+    for form in (text, f"{text}Z", f"{text}T00:00Z"):  # the second without USE_TZ, the third of a DateField
+        try:
+            return written(typed_instant(form))
+        except BadValue as error:
+            refusals.append(error.message)
+    raise entry.fail(f"its date_joined {refusals[0]}")
 
 
 def _memberships(entries: list[Entry], users: set[int], min_credits: int | None, books: Books) -> list[tuple[Any, ...]]:

@@ -68,6 +68,27 @@ def refused(program: Program, document: Any, *words: str) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "2025-03-04T05:06:07.891Z",
+        "2025-03-04T06:06:07+0100",
+        "2025-03-04T05:06:07,8",
+        "2025-03-04 05:06:07",
+        "2025-03-04",
+    ],
+)
+def test_the_day_a_user_joined_is_read_as_django_writes_it(program: Program, joined: str) -> None:
+    load(program, [user(1, "a@b", date_joined=joined)])
+    (found,) = program.ok("members", "list", "--columns", "created_at")
+    assert found["created_at"] == ("2025-03-04T05:06:07Z" if "06:07" in joined else "2025-03-04T00:00:00Z")
+
+
+@pytest.mark.parametrize("joined", ["yesterday", "2016-12-31T23:59:60Z", "1999-01-01T00:00:00Z", 5])
+def test_a_day_a_user_cannot_have_joined_is_refused_by_its_row(program: Program, joined: object) -> None:
+    assert refused(program, [user(3, "a@b", date_joined=joined)])["message"].startswith("core.user 3: its date_joined ")
+
+
 @pytest.fixture
 def busy(member: Program) -> Program:
     """Books with something in every table and every column that can hold something."""

@@ -163,6 +163,16 @@ def test_an_event_without_a_time_happens_now_and_one_with_a_time_then(bob: Progr
     assert bob.sql("SELECT opened_at FROM stream ORDER BY id") == [(day("12:00"),), (day("09:00"),)]
 
 
+@pytest.mark.parametrize("at", ["12:00:03.123Z", "12:00:03,9z", "13:00:03.5+01:00", "13:00:03+0100", "13:00:03+01"])
+def test_times_are_read_as_clients_write_them_in_events_and_on_the_command_line(bob: Program, at: str) -> None:
+    text = f"2026-11-22T{at}"
+    play(bob, {**event("checkin", member=1, ref="a"), "at": text})
+    batch(bob, f'action,member,at\ncheckin,1,"{text}"\n'.encode())
+    bob.ok("--as-of", text, "stream", "checkin", 1)
+    bob.at(text).ok("stream", "checkin", 2)
+    assert bob.sql("SELECT DISTINCT opened_at FROM stream") == [(day("12:00:03"),)]
+
+
 def test_events_are_played_from_a_file_too_with_whatever_grouping(bob: Program) -> None:
     events = [event("checkin", "12:00", member=2, ref=f"r{number}", device="d" * 200) for number in range(400)]
     (bob.home / "events.jsonl").write_bytes(lines(*events).rstrip())

@@ -109,12 +109,48 @@ def test_durations_are_seconds_minutes_hours_or_days_up_to_ten_years() -> None:
             calendar.typed_duration(text)
 
 
-def test_an_instant_needs_its_offset_and_is_kept_in_utc() -> None:
-    assert calendar.typed_moment("2026-11-22T20:15:03Z") == datetime(2026, 11, 22, 20, 15, 3, tzinfo=UTC)
-    assert calendar.written(calendar.typed_moment("2026-11-22T20:15+01:00")) == "2026-11-22T19:15:00Z"  # type: ignore[arg-type]
-    for text in ("2026-11-22T20:15:03", "2026-11-22T25:00:00Z", "2026-11-22T20:15:03.5Z", "1999-12-31T23:59:59Z"):
-        with pytest.raises(BadValue, match="no moment"):
-            calendar.typed_moment(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-11-22T20:15:03Z", "2026-11-22 20:15:03Z", "2026-11-22t20:15:03z", "2026-11-22T21:15:03+01:00"),
+        *("2026-11-22T21:15:03+0100", "2026-11-22T21:15:03+01", "2026-11-22T20:15:03-00:00", "2026-11-22T20:15:03+00"),
+        *("2026-11-22T20:15:03.9Z", "2026-11-22T20:15:03,999999999z", "2026-11-23T01:00:03.5+0445"),
+    ],
+)
+def test_an_instant_is_cut_to_the_second_and_kept_in_utc(text: str) -> None:
+    at = datetime(2026, 11, 22, 20, 15, 3, tzinfo=UTC)
+    assert calendar.typed_instant(text) == at
+    assert calendar.typed_moment(text) == at
+
+
+def test_an_instant_may_leave_its_seconds_out_and_a_moment_may_be_a_day() -> None:
+    assert calendar.written(calendar.typed_instant("2026-11-22T20:15+01:00")) == "2026-11-22T19:15:00Z"
+    assert calendar.typed_moment("2026-11-22") == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "now", "2026-11-22T20:15:03", "2026-11-22T20:15:03.5", "2026-11-22T24:00:00Z", "2026-11-22T25:00:00Z"),
+        *("2026-11-22T20:15.5Z", "2026-11-22T20:15:03.Z", "2026-11-22T20:15:03Zulu", "2026-11-22T20:15:03+1"),
+        *("2026-11-22T20:15:03+01:0", "2026-11-22T20:15:03+24:00", "2026-02-30T20:15:03Z", "20261122T201503Z"),
+        *("2026-W01-1T20:15:03Z", "2026-11-22T20:15:03Z\n", "2026-11-22T20:15:\u06603Z", "2026-11-22T20:15:61Z"),
+        *("1999-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "2000-01-01T00:30:00+01:00", "2999-12-31T23:30:00-0100"),
+    ],
+)
+def test_an_instant_needs_its_offset_and_one_of_our_years_and_its_refusal_shows_how(text: str) -> None:
+    forms = "write it like 2026-11-22T20:15:03Z or 2026-11-22T21:15:03.250\\+01:00, with its offset, in the years 2000"
+    with pytest.raises(BadValue, match=f"no instant; {forms}"):
+        calendar.typed_instant(text)
+    with pytest.raises(BadValue, match=f"no moment; {forms} to 2999, or as a day: 2026-11-22"):
+        calendar.typed_moment(text)
+
+
+def test_a_leap_second_is_refused_by_its_name() -> None:
+    for text in ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5+00:00"):
+        for read in (calendar.typed_instant, calendar.typed_moment):
+            with pytest.raises(BadValue, match=r"in a leap second.*:59"):
+                read(text)
 
 
 @unhurried
