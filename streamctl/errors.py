@@ -592,6 +592,20 @@ class StorageFailed(DatabaseUnusable):
         )
 
 
+class IdsUsedUp(DatabaseUnusable):
+    """The highest id that a column can hold has been given."""
+
+    code = "ids_used_up"
+
+    def __init__(self, path: str, table: str, so_far: str) -> None:
+        super().__init__(
+            f"The database {quoted_path(path)} has no id left for another row of {table}; {so_far}.",
+            "See which row has the last one, and what mends it, with: streamctl db check",
+            path=path,
+            table=table,
+        )
+
+
 class CopyDiffers(DatabaseUnusable):
     """What was read back is not what was copied."""
 

@@ -13,7 +13,7 @@ from streamctl.domain import invoices, membership, money, text
 from streamctl.domain.calendar import month_of, typed_day, typed_instant, written
 from streamctl.domain.terms import Terms
 from streamctl.errors import BadData, BadValue, listed, quoted
-from streamctl.store.database import ID_MOST
+from streamctl.store.database import ID_LAST
 from streamctl.store.models import Invoice, InvoiceLine, Membership, User
 
 MODELS = ("core.user", "core.membership", "core.invoice", "core.invoiceline")
@@ -131,8 +131,8 @@ def _entries(document: list[Any], books: Books) -> dict[str, list[Entry]]:
             books.ignored[model] += 1
             continue
         pk, fields = item.get("pk"), item.get("fields")
-        if type(pk) is not int or not 0 < pk <= ID_MOST or not isinstance(fields, dict):
-            raise BadData(f"Object {number} of the fixture ({model}) has no whole pk above 0, or no fields.")
+        if type(pk) is not int or not 0 < pk <= ID_LAST or not isinstance(fields, dict):
+            raise BadData(f"Object {number} of the fixture ({model}) has no fields, or no pk from 1 to {ID_LAST}.")
         if pk in found[model]:
             raise BadData(f"{model} {pk} stands twice in the fixture.")
         found[model][pk] = Entry(model, pk, fields)

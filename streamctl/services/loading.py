@@ -14,7 +14,7 @@ from streamctl.domain.terms import Terms, read
 from streamctl.errors import BadData, BadValue, NotEmpty, listed, quoted
 from streamctl.services import fixture
 from streamctl.store import bulk
-from streamctl.store.database import ID_MOST, SCHEMA, current, journal, transactional
+from streamctl.store.database import ID_LAST, ID_MOST, SCHEMA, current, journal, transactional
 from streamctl.store.fields import DayField, InstantField
 from streamctl.store.logbook import ENTITIES, SINCE, Journal, JournalPerson, JournalRow
 from streamctl.store.models import (
@@ -81,9 +81,7 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
     names = [model._meta.table_name for model in models]
     if not isinstance(tables, dict) or sorted(tables) != sorted(names):
         raise BadData(f"The dump does not have the tables {listed(names)}.")
-    last = document.get("sequences", {})
-    if not isinstance(last, dict) or not all(type(value) is int and 0 <= value <= ID_MOST for value in last.values()):
-        raise BadData("The sequences in the dump can't be read.")
+    last = _sequences(document.get("sequences", {}))
     found = {model: _table(model, tables[model._meta.table_name]) for model in models}
     counts: dict[Any, int] = {}
     given = {model: int(model.select(fn.MAX(model.id)).scalar() or 0) for model in BEHIND}
@@ -102,6 +100,16 @@ def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
                 counts[model] = bulk.insert(model, columns, ready, model._meta.table_name)
     bulk.continue_sequences({name: value for name, value in last.items() if name in names})
     return counts
+
+
+def _sequences(last: Any) -> dict[str, int]:
+    """The last ids that a dump says were given. Raises BadData."""
+    if not isinstance(last, dict):
+        raise BadData("The sequences in the dump can't be read.")
+    for name, value in last.items():
+        if type(value) is not int or not 0 <= value <= ID_LAST:
+            raise BadData(f"The sequence of {quoted(name)} in the dump is no number up to {ID_LAST}: {quoted(value)}.")
+    return last
 
 
 def _table(model: Any, table: Any) -> tuple[list[str], list[list[Any]]]:
@@ -172,8 +180,8 @@ def _change_settings(columns: list[str], rows: list[list[Any]]) -> None:
 def _continue_counters(columns: list[str], rows: list[list[Any]]) -> None:
     for row in rows:
         found = dict(zip(columns, row, strict=True))
-        if not isinstance(found["value"], int) or found["value"] < 0:
-            raise BadData(f"The counter {quoted(found['name'])} in the dump is no number.")
+        if not isinstance(found["value"], int) or not 0 <= found["value"] <= ID_LAST:
+            raise BadData(f"The counter {quoted(found['name'])} in the dump is no number up to {ID_LAST}.")
         Counter.update(value=found["value"]).where(Counter.name == found["name"]).execute()
 
 

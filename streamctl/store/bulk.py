@@ -6,22 +6,53 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from peewee import fn
+
 from streamctl.domain.calendar import written
-from streamctl.errors import BadData
-from streamctl.store.database import current, translated
+from streamctl.errors import BadData, quoted
+from streamctl.store.database import ID_LAST, current, translated, tuples
 from streamctl.store.engine import RowRefused, Store
 from streamctl.store.fields import DayField, InstantField
-from streamctl.store.logbook import ENTITIES
+from streamctl.store.logbook import ENTITIES, SINCE
 
 
 def insert(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> int:
-    """Insert rows of stored values; how many. Raises BadData with the row that a rule of the database refuses."""
+    """Insert rows of stored values; how many.
+
+    Raises BadData with the row that a rule of the database refuses, or whose id is none that we take.
+    """
+    if "id" in columns:
+        rows = _with_ids(rows, columns.index("id"), name)
     try:
         return current().fill(model._meta.table_name, columns, rows)
     except RowRefused as refused:
         found = zip(columns, refused.row, strict=True)
         row = ", ".join(f"{column} {value!r}" for column, value in found if value is not None)
         raise BadData(f"{name} {refused.row[0]} breaks the rule {refused.rule}: {row}.") from None
+
+
+def _with_ids(rows: Iterable[Sequence[Any]], place: int, name: str) -> Iterator[Sequence[Any]]:
+    for row in rows:
+        if type(row[place]) is not int or not 0 < row[place] <= ID_LAST:
+            raise BadData(f"{name} {quoted(row[place])} has no id from 1 to {ID_LAST}.")
+        yield row
+
+
+def out_of_range(store: Store) -> Iterator[tuple[str, int, bool]]:
+    """Ids that leave none, or not enough, for new rows: the table, the id, and whether there is such a row.
+
+    Where there is none it has been deleted, and the table goes on after it all the same.
+    """
+    last, schema = store.last_ids(), store.schema()
+    for model in ENTITIES:
+        table, number = model._meta.table_name, model._meta.primary_key
+        if "id" not in model._meta.columns or SINCE.get(model, 1) > schema:
+            continue
+        (ends,) = tuples(model.select(fn.MIN(number), fn.MAX(number)).bind(store))
+        found = sorted({end for end in ends if end is not None and not 0 < end <= ID_LAST})
+        yield from ((table, end, True) for end in found)
+        if last.get(table, 0) > ID_LAST and last[table] not in found:
+            yield table, last[table], False
 
 
 def stored(store: Store, model: Any) -> Iterator[tuple[Any, ...]]:

@@ -7,11 +7,13 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from streamctl.store.engine import RowRefused
 from streamctl.store.sqlstate import rule
 
+# The last is of a text that is too long for an index.
+REFUSALS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
 AT_ONCE = 2000  # rows: a refused one is named, and no more than these are kept for that
 
 
@@ -27,7 +29,7 @@ def copied(connection: Any, table: str, columns: Sequence[str], rows: Iterable[S
                 for row in kept:
                     sent += 1
                     copy.write_row(row)
-        except (psycopg.IntegrityError, psycopg.DataError) as error:
+        except REFUSALS as error:
             raise RowRefused(_refused(error, columns, kept[:sent]), rule(error)) from None
         count += sent
     return count

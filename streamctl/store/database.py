@@ -21,7 +21,7 @@ import_peewee()
 import peewee  # noqa: E402
 
 from streamctl.store import header, models  # noqa: E402
-from streamctl.store.engine import SCHEMA, Place, Store  # noqa: E402
+from streamctl.store.engine import SCHEMA, Place, RowRefused, Store  # noqa: E402
 from streamctl.store.journal import Author, Journal  # noqa: E402
 from streamctl.store.sqlite import SqliteStore, is_file_of  # noqa: E402
 
@@ -30,7 +30,8 @@ __all__ = ["SCHEMA", "Author", "Place", "Store"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ID_MOST = 2**63 - 1
+ID_MOST = 2**63 - 1  # what a column can hold
+ID_LAST = 2**62  # the highest id that is taken from outside: as many are left to be given
 _PAUSE = 0.005  # seconds at most before a write is run again, the first time
 
 
@@ -140,13 +141,21 @@ def _written(store: Store, body: Callable[[Terms], T], alone: bool) -> T:
                 store.check_schema()
                 store.journal = Journal(store)
                 result.append(body(terms()))
-                store.journal.write(store.author)
+                _log(store)
                 if store.dry_run:
                     raise _Rehearsed
         except _Rehearsed:
             return result[0]
         store.changed = True
     return result[0]
+
+
+def _log(store: Store) -> None:
+    """Write the log's entry. Raises Damaged where the log does not take it: it has rows that are none of ours."""
+    try:
+        store.journal.write(store.author)
+    except (RowRefused, peewee.IntegrityError) as error:
+        raise Damaged(store.name, f"its log takes no entry ({error})", "See why with: streamctl db check") from error
 
 
 def journal() -> Journal:

@@ -111,6 +111,10 @@ class Store(peewee.Database):
         """Go on giving ids where another database stopped, so that none is given twice."""
 
     @abstractmethod
+    def lowered(self, table: str) -> str:
+        """SQL that lets the table go on after the highest id in it."""
+
+    @abstractmethod
     def copying(self) -> AbstractContextManager[None]:
         """In a write transaction: while lines come in as another database has them, they don't add to the invoices,
         which come with their amounts.

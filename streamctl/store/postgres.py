@@ -257,6 +257,11 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
             # Unlike setval this is taken back with the transaction.
             self.run(f"ALTER SEQUENCE {sequence} RESTART WITH {max(highest, last.get(table, 0)) + 1}")
 
+    def lowered(self, table: str) -> str:
+        """SQL that lets the table go on after the highest id in it."""
+        highest = f'(SELECT coalesce(max(id), 0) + 1 FROM "{table}")'
+        return f"SELECT setval(pg_get_serial_sequence('\"{table}\"', 'id'), {highest}, false)"
+
     def _sequences(self) -> list[tuple[Any, ...]]:
         """The tables that give ids, and where from."""
         gives_ids = "SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'id' AND attidentity <> ''"

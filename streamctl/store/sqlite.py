@@ -18,6 +18,7 @@ from streamctl.errors import (
     CannotOpen,
     Damaged,
     DatabaseUnusable,
+    IdsUsedUp,
     ReadOnly,
     StorageFailed,
     StreamctlError,
@@ -260,6 +261,10 @@ class SqliteStore(Store, peewee.SqliteDatabase):
                 (table, number, table),
             )
 
+    def lowered(self, table: str) -> str:
+        """SQL that lets the table go on after the highest id in it."""
+        return f"UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM \"{table}\") WHERE name = '{table}'"
+
     @contextmanager
     def copying(self) -> Iterator[None]:
         """Without the triggers of the lines, which are made again."""
@@ -317,12 +322,19 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             case "CORRUPT" | "NOTADB":
                 return Damaged(self.name, str(error))
             case "FULL":
-                return StorageFailed(self.name, "it is full", self.so_far)
+                return self._full()
             case "IOERR":
                 return StorageFailed(self.name, "it can't be read or written", self.so_far)
             case _ if any(sign in str(error) for sign in DAMAGE):
                 return Damaged(self.name, str(error))
         return None
+
+    def _full(self) -> StreamctlError:
+        """A full disk, or a table that has given its last id: SQLite calls both the same."""
+        with suppress(sqlite3.Error):
+            for (table,) in self._connection.execute(f"SELECT name FROM sqlite_sequence WHERE seq = {2**63 - 1}"):
+                return IdsUsedUp(self.name, table, self.so_far)
+        return StorageFailed(self.name, "it is full", self.so_far)
 
 
 def is_file_of(database: Path, path: Path) -> bool:

@@ -14,6 +14,7 @@ from streamctl.errors import (
     Busy,
     CannotOpen,
     Damaged,
+    IdsUsedUp,
     NotAllowed,
     NotOurs,
     ReadOnly,
@@ -36,6 +37,7 @@ LASTING = {
     "not permitted": "Let the role in with ALTER ROLE … LOGIN.",
 }
 MISSING = re.compile(r'(role|database) "(.+)" does not exist')
+GIVES_IDS = re.compile(r"(\w+)_id_seq")
 MAKERS = {"role": "createuser", "database": "createdb"}
 DISK_FULL, IO = "53100", "58"
 TRANSIENT = ("08", "53", "57")  # classes: the connection, resources, the operator's doing
@@ -56,6 +58,9 @@ def translated(
             return ReadOnly(
                 name, so_far, "Name the server that is written to, or several with ?target_session_attrs=read-write."
             )
+        case errors.SequenceGeneratorLimitExceeded():
+            sequence = GIVES_IDS.search(why)
+            return IdsUsedUp(name, sequence[1] if sequence else "a table", so_far)
         case errors.InsufficientPrivilege():
             return NotAllowed(name, why, so_far)
         case errors.InvalidSchemaName():

@@ -11,8 +11,8 @@ from peewee import JOIN, fn
 from streamctl.domain import money
 from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
 from streamctl.domain.records import Column
-from streamctl.store import schema, shape
-from streamctl.store.database import SCHEMA, current, snapshot, terms, tuples
+from streamctl.store import bulk, schema, shape
+from streamctl.store.database import ID_LAST, SCHEMA, current, snapshot, terms, tuples
 from streamctl.store.inspection import REPAIR
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
 from streamctl.store.records import open_streams
@@ -36,6 +36,7 @@ def findings() -> Iterator[Finding]:
             yield from wrong
             return
         yield from _pieces()
+        yield from _ids()
         yield from _amounts()
         yield from _stream_lines()
 
@@ -70,6 +71,16 @@ def _pieces() -> Iterator[Finding]:
             mend = REPAIR if flaw.remade else "streamctl db dump, and load it into a new database"
             where = name if kind in shape.REMADE else f"{table} {name}".removesuffix(f" {table}")
             yield Finding(kind, where, "it is missing" if flaw.missing else "it is another than it was made as", mend)
+
+
+def _ids() -> Iterator[Finding]:
+    for table, number, there in bulk.out_of_range(current()):
+        if there:
+            mend = "streamctl db dump, give it another id there, and load it into a new database"
+            yield Finding("id", f"{table} {number}", f"ids go from 1 to {ID_LAST}", mend)
+        else:
+            mend = current().shell(current().lowered(table))
+            yield Finding("id", table, f"the next id is after {number}; they go from 1 to {ID_LAST}", mend)
 
 
 def _amounts() -> Iterator[Finding]:

@@ -145,3 +145,33 @@ def test_a_mending_command_holds_for_any_path(books: Program) -> None:
     (row,) = found(odd)
     mend(odd, row["mend"])
     assert found(odd) == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_ids_that_are_used_up_are_named_and_are_no_full_disk(books: Program, there: bool) -> None:
+    """Fails when SQLite's word for it is taken as it is, or nobody finds the row that has the last id."""
+    last = 2**63 - 1
+    books.sql("INSERT INTO invoice_line (id, invoice, amount, description, kind) VALUES (?, 1, 0, 'x', 'manual')", last)
+    if books.engine == "postgresql":
+        books.sql("SELECT setval(pg_get_serial_sequence('invoice_line', 'id'), ?)", last)
+    if not there:
+        books.sql("DELETE FROM invoice_line WHERE id = ?", last)
+    refused = books.refused("lines", "add", 1, "--amount", "1")
+    assert (refused["status"], refused["code"], refused["details"]["table"]) == (6, "ids_used_up", "invoice_line")
+    assert "nothing was changed" in refused["message"]
+    (row,) = found(books)
+    assert (row["check"], row["row"]) == ("id", f"invoice_line {last}" if there else "invoice_line")
+    if not there:
+        mend(books, row["mend"])
+        assert found(books) == []
+        assert books.ok("lines", "add", 1, "--amount", "1")["id"] == 4
+
+
+@pytest.mark.sqlite("a server's triggers let a row with an id of its own in")
+def test_a_log_that_takes_no_entry_is_damage_with_the_row_that_check_finds(books: Program) -> None:
+    """Fails when a row of the log that is none of ours ends every change as something unexpected."""
+    books.sql("INSERT INTO journal_row (id, entry, entity) VALUES (-1, 1, 'user')")
+    refused = books.refused("lines", "add", 1, "--amount", "1")
+    assert (refused["status"], refused["code"]) == (6, "damaged")
+    assert "db check" in refused["hint"]
+    assert [(one["check"], one["row"]) for one in found(books)] == [("id", "journal_row -1")]

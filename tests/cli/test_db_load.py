@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import string
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -401,3 +403,64 @@ def test_books_are_loaded_only_into_empty_ones(member: Program) -> None:
     missing = member.refused("db", "load", "missing.json")
     assert (missing["status"], "missing.json" in missing["message"]) == (2, True)
     assert member.refused("db", "load", ".")["status"] == 2
+
+
+LAST = 2**62  # as many ids are left to be given
+
+
+def test_an_id_near_the_last_there_is_is_refused_in_every_table(
+    member: Program, elsewhere: Callable[[], Program]
+) -> None:
+    """Fails when what is loaded leaves no id to be given to the next row: SQLite would call that a full disk."""
+    member.ok("stream", "checkin", 1, "--ref", "k")
+    good = json.loads(member("db", "dump").out)
+    empty = elsewhere()
+    empty.ok("db", "init", "--timezone", "UTC")
+    tables = [name for name, table in good["tables"].items() if table["columns"][0] == "id"]
+    assert len(tables) == 9
+    for table in tables:
+        for number in (LAST + 1, 2**63 - 1, 2**63, 0, -1, None) if table == "journal_row" else (LAST + 1,):
+            document = json.loads(json.dumps(good))
+            document["tables"][table]["rows"][0][0] = number
+            assert table in refused(empty, document)["message"], (table, number)
+    sequences = good | {"sequences": good["sequences"] | {"stream": LAST + 1}}
+    assert "stream" in refused(empty, sequences)["message"]
+    counters = json.loads(json.dumps(good))
+    counters["tables"]["counter"]["rows"] = [["invoice_number", 2**63 - 1]]
+    assert "invoice_number" in refused(empty, counters)["message"]
+
+
+def test_after_the_highest_id_that_is_taken_rows_go_on(member: Program, elsewhere: Callable[[], Program]) -> None:
+    member.ok("stream", "checkin", 1, "--ref", "k")
+    high = json.loads(member("db", "dump").out)
+    for name in ("invoice_line", "journal", "journal_row", "journal_person"):
+        high["sequences"][name] = LAST
+    high["tables"]["user"]["rows"].append([LAST, "z@z", "z@z", None, "2026-11-01T00:00:00Z"])
+    there = elsewhere()
+    there.ok("db", "init", "--timezone", "UTC")
+    load(there, high)
+    assert there.ok("lines", "add", 1, "--amount", "1")["id"] == LAST + 1
+    assert there.ok("members", "add", "next@example.com")["id"] == LAST + 1
+
+
+def test_a_fixture_with_an_id_near_the_last_there_is_is_refused(program: Program) -> None:
+    for pk in (LAST + 1, 2**63 - 1, 2**63):
+        assert "core.invoiceline" in refused(program, [*BOOKS, line(pk, 5, "1.00")])["message"]
+    load(program, [user(LAST, "a@b"), invoice(LAST, LAST, amount="3.00"), line(LAST - 1, LAST, "1.00")])
+    assert [row["id"] for row in program.ok("lines", "list")] == [LAST - 1, LAST]
+    assert program.ok("members", "add", "next@example.com")["id"] == LAST + 1
+
+
+def test_a_text_too_long_for_an_index_is_bad_data_or_taken(member: Program, elsewhere: Callable[[], Program]) -> None:
+    """Fails when what a server can't put into an index ends the command as something unexpected."""
+    luck = random.Random(7)
+    long = "".join(luck.choice(string.ascii_letters) for _ in range(20_000))
+    good = json.loads(member("db", "dump").out)
+    good["tables"]["invoice"]["rows"] = [
+        [1, 1, "2026-11-01", "2026-11", "d", "PAID", 0, long, None, None, "2026-11-02", None, None]
+    ]
+    there = elsewhere()
+    there.ok("db", "init", "--timezone", "UTC")
+    answer = there("db", "load", "-", "--format", "json", stdin=json.dumps(good))
+    assert answer.status in (0, 4), answer
+    assert answer.status == 0 or "invoice 1 breaks the rule" in answer.error["message"]
