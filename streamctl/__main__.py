@@ -14,7 +14,9 @@ def main() -> None:
 
     listen()
     from streamctl.cli.boundary import run
+    from streamctl.output.descriptor import replace_standard_streams
 
+    replace_standard_streams()
     os.umask(os.umask(0o077) & 0o077)  # files are made 0600 and folders 0700; none is to come out less
     # What is to be written is written and the database is closed when `run` returns. Taking the interpreter apart
     # object by object would only take time.

@@ -4,6 +4,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import typer
 
@@ -16,10 +18,8 @@ CLOSED_PIPE = 141
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit status. Everything that can go wrong has become words when this returns."""
-    from streamctl.cli import app
-
     try:
-        status = app(args=list(arguments), prog_name="streamctl", standalone_mode=False)
+        status = _called(arguments)
         _flush()
     except StreamctlError as error:
         _debug(arguments)
@@ -48,6 +48,18 @@ def run(arguments: Sequence[str]) -> int:
     if status == Interrupted.status:  # so Typer ends where Ctrl-C found nothing begun
         return tell(Interrupted(done=False), arguments)
     return status if isinstance(status, int) else 0
+
+
+def _called(arguments: Sequence[str]) -> Any:
+    """What the command returns. Raises what it raises; a closed pipe, of which Typer makes an exit, too."""
+    from streamctl.cli import app
+
+    try:
+        return app(args=list(arguments), prog_name="streamctl", standalone_mode=False)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        return ended.code
 
 
 def _flush() -> None:
@@ -92,7 +104,8 @@ def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(message, err=True)
+        with suppress(OSError):  # nobody is left to read it
+            typer.echo(message, err=True)
         return error.exit_code
     command = context.command_path if context is not None else "streamctl"
     hint = f"See how it is used with: {command} --help"
@@ -143,4 +156,5 @@ def _debug(arguments: Sequence[str]) -> None:
         import traceback
 
         if sys.stderr is not None:
-            sys.stderr.write(_masked(traceback.format_exc()))
+            with suppress(OSError):
+                sys.stderr.write(_masked(traceback.format_exc()))
