@@ -225,18 +225,20 @@ def issue(
     ] = "void",
     force: Annotated[bool, typer.Option("--force", help="Even a month that is not over.")] = False,
 ) -> Answer:
-    """Close the month and those before it: number the invoices, and make what is owed due."""
+    """Close the month and those before it: number the invoices, and make what is owed due; a total of 0 is paid."""
     from streamctl.services import billing
 
     with desk.working("Issuing"):
         summary = billing.issue(at=desk.at, month=month.on(desk.today), empty=empty, force=force)
     numbered, aside = summary.value("numbered"), summary.value("voided") or summary.value("kept")
+    settled = summary.value("settled")
     first, last = summary.value("first_number"), summary.value("last_number")
     numbers = f", numbers {first} to {last}" if numbered > 1 else f", number {first}" if numbered else ""
+    zero = f", {settled} of {money.spoken(0, desk.terms.currency)} closed as paid" if settled else ""
     left = f", {counted(aside, 'empty one')} {'voided' if summary.value('voided') else 'kept'}" if aside else ""
     total = money.spoken(summary.value("total"), desk.terms.currency)
     said = f"Issued {counted(summary.value('issued'), 'invoice')} of {summary.value('month')} and before"
-    return summary.said(f"{said}: {total}{numbers}{left}.", "streamctl invoices list --sort -number")
+    return summary.said(f"{said}: {total}{numbers}{zero}{left}.", "streamctl invoices list --sort -number")
 
 
 @group.lists("overdue")

@@ -25,15 +25,21 @@ TEXTS = {
 }
 
 
-def is_open(status: str, issued: object) -> bool:
-    """Whether the invoice may change: outstanding and not issued."""
-    return status == OUTSTANDING and not issued
+def is_open(status: str, number: str | None, issued: object) -> bool:
+    """Whether the invoice may change: outstanding, neither numbered nor issued."""
+    return status == OUTSTANDING and not is_final(number, issued)
 
 
-def state(status: str, issued: object) -> str:
+def is_final(number: str | None, issued: object) -> bool:
+    """Whether the invoice keeps its lines, member, date and text for ever, whatever becomes of its status."""
+    return bool(number or issued)
+
+
+def state(status: str, number: str | None, issued: object) -> str:
     """The state in words, for a refusal."""
-    words = {OUTSTANDING: "issued" if issued else "open", PAID: "paid", VOID: "void"}
-    return words[status]
+    if status == OUTSTANDING:
+        return "issued" if issued else "numbered" if number else "open"
+    return {PAID: "paid", VOID: "void"}[status]
 
 
 def description(month: str) -> str:

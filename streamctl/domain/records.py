@@ -241,6 +241,7 @@ ISSUED = (
     Column("first_number"),
     Column("last_number"),
     Column("total", "money"),
+    Column("settled", "int"),
 )
 
 REVENUE = (Column("invoices", "int"), Column("lines", "int"), Column("amount", "money"))  # after what it is by

@@ -61,7 +61,7 @@ def sheet(paper: Paper) -> Sheet:
         subject="" if bill.description == description(bill.month) else safe(bill.description),
         items=[_item(group, paper.currency) for group in paper.groups] or [Item("No items", "", "", "")],
         total=(f"Total in {paper.currency}", money.plain(paper.total, paper.currency)),
-        note=_lines(*seller.note) if bill.status == OUTSTANDING else [],
+        note=_lines(*seller.note) if bill.status == OUTSTANDING and paper.total else [],
     )
 
 
@@ -88,8 +88,10 @@ def _status(paper: Paper) -> Status:
             return Status("VOID", ": nothing is owed")
         case status if status == PAID:
             return Status("PAID", f" on {_day(bill.paid_on)}" if bill.paid_on else "")
-        case _ if bill.issued_at is None:
+        case _ if bill.issued_at is None and bill.number is None:
             return Status("Draft", ": not issued yet")
+        case _ if not paper.total:
+            return Status("OUTSTANDING", ": nothing is owed")
         case _:
             return Status("OUTSTANDING", f", due {_day(bill.due_date)}" if bill.due_date else "")
 

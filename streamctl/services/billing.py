@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Literal
 
 from peewee import SQL, BigIntegerField, BooleanField, Case, IntegrityError, TextField, Value, fn
 
 from streamctl.domain import billing, invoices, membership
 from streamctl.domain.billing import Month
-from streamctl.domain.calendar import in_range
 from streamctl.domain.records import GENERATED, ISSUED, Record
 from streamctl.domain.terms import Terms
-from streamctl.errors import BadValue, MonthNotOver, NumberTaken
+from streamctl.errors import MonthNotOver, NumberTaken
+from streamctl.services.books import due_day
 from streamctl.store.database import current, journal, rows, transactional, use_large_cache, violated
 from streamctl.store.expressions import days_between, earlier, later, numbered, stretches
 from streamctl.store.models import Counter, Entity, Invoice, InvoiceLine, Membership
-from streamctl.store.records import IS_OPEN
+from streamctl.store.records import IS_OPEN, UNISSUED
 
-UNNUMBERED = Invoice.number.is_null()
+WITHOUT_NUMBER = Invoice.number.is_null() & (Invoice.amount > 0)  # one of 0 is never given any
 Empty = Literal["void", "keep"]
 NUMBERS = "invoice_number"
 EXISTING, NO_FEE, VOIDED, DUE = "existing", "no_fee", "voided", "due"
@@ -70,9 +70,9 @@ def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, r
 def issue(terms: Terms, *, at: datetime, month: str, empty: Empty = "void", force: bool = False) -> Record:
     """Close the month and those before it: number what is outstanding or paid, and issue what is outstanding.
 
-    Numbers come from one counter, without a gap, ascending by month, date and id. Outstanding invoices without a line
-    are voided, or with `empty` "keep" left open, and get no number either way. A summary. Raises MonthNotOver unless
-    `force`, NumberTaken, BadValue where the due day is beyond 2999.
+    Numbers come from one counter, without a gap, ascending by month, date and id. Outstanding invoices whose total is 0
+    become paid, those without a line are voided, or with `empty` "keep" left open; neither gets a number. A summary.
+    Raises MonthNotOver unless `force`, NumberTaken, BadValue where the due day is beyond 2999.
     """
     if not force and not billing.is_over(month, terms.today(at)):
         raise MonthNotOver(month)
@@ -85,18 +85,21 @@ def issue(terms: Terms, *, at: datetime, month: str, empty: Empty = "void", forc
         kept = Invoice.select().where(candidates & is_empty).count()
         candidates &= ~is_empty
     touched = 0
-    for first_id, last_id in rows(stretches(Invoice.select(Invoice.id).where(candidates & (IS_OPEN | UNNUMBERED)))):
+    to_close = candidates & (UNISSUED | WITHOUT_NUMBER)
+    for first_id, last_id in rows(stretches(Invoice.select(Invoice.id).where(to_close))):
         journal().all_of(Invoice, first_id, last_id)
         touched += last_id - first_id + 1
     if empty == "void":
         void = Invoice.update(status=invoices.VOID, voided_at=at).where(candidates & is_empty)
         voided = int(void.execute())
+    settle = Invoice.update(status=invoices.PAID, paid_on=terms.today(at))
+    settled = int(settle.where(candidates & UNISSUED & (Invoice.amount == 0)).execute())
     first, last, count = _number(terms, candidates)
-    to_issue = candidates & IS_OPEN
+    to_issue = candidates & UNISSUED
     ((issued, total),) = rows(Invoice.select(fn.COUNT(Invoice.id), _sum(Invoice.amount)).where(to_issue))
-    Invoice.update(issued_at=at, due_date=_due_day(terms, at)).where(to_issue).execute()
+    Invoice.update(issued_at=at, due_date=due_day(terms, at)).where(to_issue).execute()
     journal().told(count=touched, sum=total, selection={"month": month, "empty": empty, "force": force})
-    return Record(ISSUED, (month, issued, count, voided, kept, first, last, total))
+    return Record(ISSUED, (month, issued, count, voided, kept, first, last, total, settled))
 
 
 def _judged(month: Month, *, prorate: bool, reissue: bool) -> tuple[dict[Any, Any], Any]:
@@ -183,7 +186,7 @@ def _fill(model: Any, source: tuple[dict[Any, Any], Any]) -> None:
 
 def _number(terms: Terms, candidates: Any) -> tuple[str | None, str | None, int]:
     """Give those of the candidates that have none their numbers; the first, the last, and how many."""
-    unnumbered = candidates & UNNUMBERED
+    unnumbered = candidates & WITHOUT_NUMBER
     months = Invoice.select(fn.COUNT(Invoice.id), fn.MIN(Invoice.month), fn.MAX(Invoice.month)).where(unnumbered)
     ((count, first, last),) = rows(months)
     if not count:
@@ -199,12 +202,3 @@ def _number(terms: Terms, candidates: Any) -> tuple[str | None, str | None, int]
         raise NumberTaken(terms.number_format) if violated(error) == "invoice.number" else error from error
     format = terms.number_format
     return billing.number(format, first, before + 1), billing.number(format, last, before + count), count
-
-
-def _due_day(terms: Terms, at: datetime) -> date:
-    try:
-        return in_range(terms.today(at) + timedelta(days=terms.payment_days))
-    except (ValueError, OverflowError):
-        raise BadValue(
-            "The due day is beyond the year 2999.", "Lower it with: streamctl db set payment_days 0"
-        ) from None

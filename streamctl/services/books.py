@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from peewee import IntegrityError, chunked
 
 from streamctl.domain import invoices
-from streamctl.domain.calendar import month_of
+from streamctl.domain.calendar import in_range, month_of
 from streamctl.domain.terms import Terms
-from streamctl.errors import BelowZero, InvoiceClosed
+from streamctl.errors import BadValue, BelowZero, InvoiceClosed
 from streamctl.store.database import journal, tuples, violated
 from streamctl.store.lookups import AT_ONCE
 from streamctl.store.models import Invoice, InvoiceLine, Stream
@@ -96,6 +96,17 @@ def about_to_delete(invoices: Iterable[int]) -> None:
 
 def must_be_open(invoice: Invoice) -> None:
     """Raises InvoiceClosed unless the invoice may change."""
-    if not invoices.is_open(invoice.status, invoice.issued_at):
+    about = (invoice.status, invoice.number, invoice.issued_at)
+    if not invoices.is_open(*about):
         hint = None if invoice.status != invoices.OUTSTANDING else "An issued invoice is corrected by voiding it."
-        raise InvoiceClosed(invoice.id, invoices.state(invoice.status, invoice.issued_at), hint)
+        raise InvoiceClosed(invoice.id, invoices.state(*about), hint)
+
+
+def due_day(terms: Terms, at: datetime) -> date:
+    """The day on which what is issued at that instant is due. Raises BadValue beyond 2999."""
+    try:
+        return in_range(terms.today(at) + timedelta(days=terms.payment_days))
+    except (ValueError, OverflowError):
+        raise BadValue(
+            "The due day is beyond the year 2999.", "Lower it with: streamctl db set payment_days 0"
+        ) from None

@@ -19,6 +19,7 @@ from streamctl.services.books import (
     add_invoice,
     add_line,
     below_zero_or,
+    due_day,
     must_be_open,
     open_invoice,
 )
@@ -52,7 +53,7 @@ def create(
     of_month = (Invoice.user == user) & (Invoice.month == month)
     standing = Invoice.select().where(of_month & (Invoice.status != invoices.VOID)).order_by(~IS_OPEN, Invoice.id)
     if other := standing.first():
-        closed = not invoices.is_open(other.status, other.issued_at)
+        closed = not invoices.is_open(other.status, other.number, other.issued_at)
         if not (closed and extra):
             raise MonthTaken(user, month, other.id, extra=closed)
     invoice = add_invoice(user, day, description)
@@ -133,18 +134,20 @@ def void(terms: Terms, ids: Iterable[int], *, at: datetime, reason: str | None =
 
 @transactional
 def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
-    """Make paid and void invoices outstanding again, all or none; the invoices. An issued one stays issued.
+    """Make paid and void invoices outstanding again, all or none; the invoices.
 
-    Raises NotFound, and MonthTaken where the member has an open invoice in that month.
+    One that has a number is owed from then on: an issued one stays as it was issued, and another is issued now.
+    Raises NotFound, MonthTaken where one would be open beside the member's open one of that month, and BadValue where
+    the due day is beyond 2999.
     """
     wanted = present(Invoice, ids)
     journal().of_invoices = True
     journal().changing(Invoice, wanted)
     for invoice in _rows(wanted):
-        opened = Invoice.update(status=invoices.OUTSTANDING, paid_on=None, voided_at=None)
+        owed = {"status": invoices.OUTSTANDING, "paid_on": None, "voided_at": None, **owed_again(terms, invoice, at)}
         try:
             with savepoint():
-                opened.where(Invoice.id == invoice.id).execute()
+                Invoice.update(owed).where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             raise _month_taken_or(error, invoice.user_id, invoice.month, invoice.id) from error
     return fetched("invoice", wanted, at)
@@ -167,11 +170,21 @@ def delete(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     return gone
 
 
+def owed_again(terms: Terms, invoice: Invoice, at: datetime) -> dict[str, Any]:
+    """What becomes of an invoice, besides its status, that is made outstanding: with a number it is never open again.
+
+    Raises BadValue where the due day is beyond 2999.
+    """
+    if invoice.number is None or invoice.issued_at is not None:
+        return {}
+    return {"issued_at": at, "due_date": due_day(terms, at)}
+
+
 def must_be_deletable(invoice: Invoice) -> None:
     """Raises InvoiceClosed for an invoice that is paid, or was ever issued or numbered."""
-    sent = invoice.issued_at or invoice.number
+    sent = invoices.is_final(invoice.number, invoice.issued_at)
     if sent or invoice.status == invoices.PAID:
-        state = invoices.state(invoice.status, invoice.issued_at)
+        state = invoices.state(invoice.status, invoice.number, invoice.issued_at)
         hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
         raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
 
@@ -201,7 +214,7 @@ def _move(ids: list[int], status: str, today: date, at: datetime, note: str | No
         stuck = _first(ids, Invoice.status == invoices.PAID)
         changes = {"status": status, "voided_at": at}
     if stuck:
-        raise InvoiceClosed(stuck.id, invoices.state(stuck.status, stuck.issued_at))
+        raise InvoiceClosed(stuck.id, invoices.state(stuck.status, stuck.number, stuck.issued_at))
     if note is not None:
         changes["note"] = note
     for chunk in chunked(ids, AT_ONCE) if changes else ():

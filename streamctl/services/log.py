@@ -46,7 +46,7 @@ def undo(terms: Terms, entry: int, *, at: datetime) -> Record:
             bring_back(change, changes)
         for change in sorted(changes, key=_parents_first):
             if not (change.made or change.deleted):
-                turn_back(terms, entry, change)
+                turn_back(terms, entry, change, at)
     except IntegrityError as error:
         raise _explained(entry, error) from error
     names = listed(dict.fromkeys(change.name for change in changes))

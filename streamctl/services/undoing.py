@@ -15,7 +15,7 @@ from streamctl.domain.terms import Terms
 from streamctl.errors import CannotUndo, InUse, TimeOrder, counted
 from streamctl.services import settings
 from streamctl.services.books import below_zero_or, must_be_open
-from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line
+from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line, owed_again
 from streamctl.services.members import must_be_free, must_be_unused
 from streamctl.store import streams
 from streamctl.store.database import journal
@@ -26,6 +26,7 @@ MODELS: dict[str, Any] = {
 }
 WORDS = {"user": "member", "invoice_line": "line"}
 MOVED = {"status", "paid_on", "voided_at", "note"}
+FINAL = {"number", "issued_at", "due_date"}  # what is given once is never taken back
 KEPT_BY_OTHERS = {"invoice": {"amount"}, "stream": {"seen_at", "expires_at"}}  # lines, and signs of life
 
 
@@ -127,8 +128,11 @@ def bring_back(change: Change, changes: list[Change]) -> None:
     journal().added(model, change.key)
 
 
-def turn_back(terms: Terms, entry: int, change: Change) -> None:
-    """Put the columns that the entry changed back to what they were."""
+def turn_back(terms: Terms, entry: int, change: Change, at: datetime) -> None:
+    """Put the columns that the entry changed back to what they were.
+
+    An invoice that would be outstanding again and has a number by now is issued, as `invoices reopen` does it.
+    """
     model, key = MODELS[change.table], change.key
     back = {c: value for c, value in (change.before or {}).items() if c not in KEPT_BY_OTHERS.get(change.table, ())}
     match change.table:
@@ -138,7 +142,11 @@ def turn_back(terms: Terms, entry: int, change: Change) -> None:
         case "user" if "email" in back:
             must_be_free(back["email"], key)
         case "invoice":
-            _must_change(key, back)
+            back = {column: value for column, value in back.items() if column not in FINAL}
+            found = Invoice.get_by_id(key)
+            _must_change(found, back)
+            if back.get("status") == invoices.OUTSTANDING:
+                back |= owed_again(terms, found, at)
         case "invoice_line":
             for invoice in {InvoiceLine.get_by_id(key).invoice_id, back.get("invoice")} - {None}:
                 must_be_open(Invoice.get_by_id(invoice))
@@ -155,12 +163,13 @@ def turn_back(terms: Terms, entry: int, change: Change) -> None:
         model.update(changed).where(model._meta.primary_key == key).execute()
 
 
-def _must_change(invoice: int, back: dict[str, Any]) -> None:
+def _must_change(invoice: Invoice, back: dict[str, Any]) -> None:
     """Raises LineBound, and InvoiceClosed unless the invoice is only moved, or is opened again by it."""
     if {"user", "month"} & back.keys():
-        must_hold_no_system_line(invoice)
-    if back.get("status") != invoices.OUTSTANDING and not back.keys() <= MOVED:
-        must_be_open(Invoice.get_by_id(invoice))
+        must_hold_no_system_line(invoice.id)
+    opens = back.get("status") == invoices.OUTSTANDING and not invoices.is_final(invoice.number, invoice.issued_at)
+    if not opens and not back.keys() <= MOVED:
+        must_be_open(invoice)
 
 
 def _see(invoice: int) -> str:

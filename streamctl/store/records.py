@@ -19,7 +19,8 @@ from streamctl.store.fields import DayField, InstantField
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream, User
 
 # A literal, not a bound value: with it SQLite knows at once that the partial index holds what is looked for.
-IS_OPEN = (Invoice.status == SQL(f"'{OUTSTANDING}'")) & Invoice.issued_at.is_null()
+UNISSUED = (Invoice.status == SQL(f"'{OUTSTANDING}'")) & Invoice.issued_at.is_null()
+IS_OPEN = UNISSUED & Invoice.number.is_null()
 AT_ONCE = 500  # bound values in one statement, well below SQLite's limit
 
 

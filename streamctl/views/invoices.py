@@ -62,7 +62,8 @@ def overdue(window: Window, terms: Terms, *, at: datetime, days: int = 1) -> Lis
     """
     today = terms.today(at).isoformat()
     late = days_between(Invoice.due_date, today)
-    filters = [Invoice.status == SQL(f"'{OUTSTANDING}'"), Invoice.issued_at.is_null(is_null=False)]
+    # One of 0 that an older version issued is owed by nobody.
+    filters = [Invoice.status == SQL(f"'{OUTSTANDING}'"), Invoice.issued_at.is_null(is_null=False), Invoice.amount > 0]
     # The day itself is compared too, because the index is by it.
     filters += [Invoice.due_date < today, late >= days]
     oldest_first = window if window.sort is not None else window._replace(sort="due_date")

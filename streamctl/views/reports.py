@@ -63,7 +63,7 @@ def ageing(terms: Terms, *, on: date) -> Listing:
     bucket = Case(None, [(not_due, NOT_DUE), *until], OLDEST)
     query = (
         Invoice.select(bucket, fn.COUNT(Invoice.id), fn.SUM(Invoice.amount).cast("BIGINT"))
-        .where(Invoice.issued_at < end, still_open)
+        .where(Invoice.issued_at < end, Invoice.amount > 0, still_open)
         .group_by(SQL("1"))
     )
     found = {name: (name, *sums) for name, *sums in rows(query)}

@@ -13,7 +13,7 @@ from shell import REFUSALS
 
 IN_PROCESS = True
 
-KEYS = ["month", "issued", "numbered", "voided", "kept", "first_number", "last_number", "total"]
+KEYS = ["month", "issued", "numbered", "voided", "kept", "first_number", "last_number", "total", "settled"]
 DECEMBER = "2026-12-01T06:00:00Z"
 
 
@@ -47,6 +47,7 @@ def test_issuing_numbers_what_is_owed_or_paid_and_makes_what_is_owed_due(month: 
         "first_number": "2026-10-00001",
         "last_number": "2026-11-00003",
         "total": 12.9,
+        "settled": 0,
     }
     found = {i["id"]: (i["status"], i["number"], i["issued_at"], i["due_date"]) for i in month.ok("invoices", "list")}
     assert found == {
@@ -93,13 +94,57 @@ def test_the_database_itself_keeps_what_has_a_number(month: Program) -> None:
     month.sql("DELETE FROM invoice WHERE id = 3")
 
 
-def test_a_paid_invoice_that_is_opened_again_is_issued_with_the_number_it_has(month: Program) -> None:
+def test_what_an_older_version_left_numbered_and_outstanding_is_issued_with_the_number_it_has(month: Program) -> None:
     month.ok("invoices", "issue")
-    month.ok("invoices", "reopen", 2)
+    month.sql("UPDATE invoice SET status = 'OUT', paid_on = NULL WHERE id = 2")
     summary = month.ok("invoices", "issue")
     assert (summary["issued"], summary["numbered"], summary["total"]) == (1, 0, 5)
     after = month.ok("invoices", "show", 2)
     assert (after["number"], after["issued_at"], after["due_date"]) == ("2026-11-00003", DECEMBER, "2026-12-15")
+
+
+def test_an_invoice_of_zero_is_paid_without_a_number_and_never_owed(month: Program) -> None:
+    """Fails when a check-out after midnight of the month's end makes an invoice of 0.00 that is due and dunned."""
+    month.ok("db", "set", "checkin_amount", "0")
+    month.at("2026-11-22T12:00:00Z").ok("stream", "checkin", 1, "--lease", "30d")
+    month.ok("stream", "checkout", 1)  # invoice 6, of December
+    month.ok("invoices", "create", 2, "--amount", "4", "--extra", "--date", "2026-12-02")
+    month.ok("lines", "add", 7, "--discount", "4")
+    month.ok("invoices", "create", 3, "--amount", "4", "--date", "2026-12-03")
+    january = month.at("2027-01-01T06:00:00Z")
+    summary = january.ok("invoices", "issue")
+    assert (summary["issued"], summary["numbered"], summary["settled"], summary["total"]) == (3, 4, 2, 16.9)
+    found = {i["id"]: (i["status"], i["number"], i["issued_at"], i["due_date"]) for i in month.ok("invoices", "list")}
+    assert found[6] == found[7] == ("PAID", None, None, None)
+    assert {i["id"]: i["paid_on"] for i in month.ok("invoices", "list")}[6] == "2027-01-01"
+    assert found[8][:2] == ("OUT", "2026-12-00004"), "numbers stay gapless"
+    before = month.books()
+    again = january.ok("invoices", "issue")
+    assert (again["numbered"], again["settled"]) == (0, 0)
+    assert month.books() == before
+    late = month.at("2027-06-01T06:00:00Z")
+    assert [row["id"] for row in late.ok("invoices", "overdue")] == [1, 5, 8]
+    assert month("db", "check").status == 0
+
+
+def test_a_paid_invoice_of_zero_gets_no_number(month: Program) -> None:
+    month.ok("invoices", "create", 3, "--status", "PAID", "--date", "2026-11-05")
+    month.ok("invoices", "issue")
+    assert numbers(month)[6] is None
+
+
+def test_a_zero_that_an_older_version_issued_is_in_no_list_of_what_is_owed(month: Program) -> None:
+    month.ok("invoices", "issue")
+    month.ok("invoices", "create", 3, "--date", "2026-09-01")
+    month.sql(f"UPDATE invoice SET number = 'old', issued_at = '{DECEMBER}', due_date = '2026-12-15' WHERE id = 6")
+    late = month.at("2026-12-20T12:00:00Z")
+    assert overdue(late) == [(1, 5), (5, 5)]
+    assert [row["invoices"] for row in late.ok("report", "ageing")] == [0, 2, 0, 0, 0]
+    assert late("invoices", "render", 6, "--to", "text").out.count("nothing is owed") == 1
+    numbered = "UPDATE invoice SET issued_at = NULL, due_date = NULL WHERE id = 6"
+    month.sql(numbered)
+    assert late.ok("invoices", "issue")["settled"] == 1
+    assert late.ok("invoices", "show", 6)["number"] == "old"
 
 
 def test_empty_invoices_can_be_kept_open(month: Program) -> None:

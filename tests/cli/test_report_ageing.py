@@ -52,7 +52,7 @@ def aged(program: Program, on: date, zone: ZoneInfo) -> list[Row]:
         return datetime.fromisoformat(instant).astimezone(zone).date()
 
     def open_then(row: Row) -> bool:
-        if row["issued_at"] is None or day(row["issued_at"]) > on:
+        if row["issued_at"] is None or day(row["issued_at"]) > on or not row["amount"]:
             return False
         match row["status"]:
             case "PAID":
