@@ -314,7 +314,7 @@ class TooMuch(Refused):
 
 
 class TimeOrder(Refused):
-    """A time before what is known of the stream already; instants as they are written."""
+    """A time that somebody gave, before what is known of the stream already; instants as they are written."""
 
     code = "time_order"
 
@@ -322,11 +322,16 @@ class TimeOrder(Refused):
         known = f"opened at {opened_at}" if at < opened_at else f"seen at {seen_at}"
         super().__init__(
             f"Stream {stream} was {known}, after {at}.",
-            "Give a later time.",
+            f'The earliest time for it is its last sign of life: "at": "{seen_at}"',
             stream=stream,
             opened_at=opened_at,
             seen_at=seen_at,
         )
+        self.seen_at = seen_at
+
+    def again(self, command: str) -> str:
+        """The hint for whoever gave that command, without its time, after `streamctl`."""
+        return f"Do it at its last sign of life, or later: streamctl --as-of {self.seen_at} {command}"
 
 
 class MonthNotOver(Refused):

@@ -27,7 +27,10 @@ class Receipts:
         gc.freeze()  # what start-up made is there to stay
         gc.enable()
         with _opened(self._file) as descriptor:
-            for receipts in play(Feed(descriptor), self._group, clock=self._desk.clock, stop=self._stop):
+            desk = self._desk
+            for receipts in play(
+                Feed(descriptor), self._group, clock=desk.clock, by_clock=desk.by_clock, stop=self._stop
+            ):
                 self._played += len(receipts)
                 self._refused += sum(receipt.refused for receipt in receipts)
                 yield "".join([_line(receipt) for receipt in receipts])

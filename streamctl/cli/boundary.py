@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from streamctl.errors import Interrupted, OutputFailed, StreamctlError, UsageError, shell_quoted
+from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError, shell_quoted
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
@@ -73,6 +73,8 @@ class _Unexpected(StreamctlError):
 
 def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     """Write the error to stderr; its exit status."""
+    if isinstance(error, TimeOrder):
+        error.hint = error.again(_without_time(arguments))
     error.hint = _there(error.hint, arguments)
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
@@ -141,6 +143,17 @@ def _named_database(arguments: Sequence[str]) -> str | None:
         elif not word.startswith("-"):
             break
     return found
+
+
+def _without_time(arguments: Sequence[str]) -> str:
+    """The command as it was typed, without its --as-of."""
+    words, rest = [], iter(arguments)
+    for word in rest:
+        if word == "--as-of":
+            next(rest, None)
+        elif not word.startswith("--as-of="):
+            words.append(shell_quoted(word))
+    return " ".join(words)
 
 
 def _masked(text: str) -> str:

@@ -39,6 +39,11 @@ class Desk(NamedTuple):
         """Today in the database's time zone."""
         return self.terms.today(self.at)
 
+    @property
+    def by_clock(self) -> bool:
+        """Whether nobody gave the moment: it is the machine's clock, and other machines' may be ahead of it."""
+        return self.settings.as_of is None
+
     def day(self, typed: TypedDay | None) -> date | None:
         """The day that was typed."""
         return None if typed is None else typed.on(self.today)

@@ -62,6 +62,6 @@ def undo(desk: Desk, entry: Entry) -> Answer:
     """Reverse what an entry did, where the rules allow it still."""
     from streamctl.services import log
 
-    done = log.undo(entry, at=desk.at)
+    done = log.undo(entry, at=desk.at, by_clock=desk.by_clock)
     sentence = f"Undid entry {entry}, {done.value('command')}: {done.value('undone')}."
     return done.said(sentence, f"streamctl log show {entry}")

@@ -71,8 +71,8 @@ def checkout(
     if sum((stream is not None, ref is not None, every)) > 1:
         raise UsageError("Give one of --stream, --ref and --all.")
     if every:
-        return _all_said(streaming.check_out_all(member, at=desk.at), member)
-    receipt = streaming.check_out(member, at=desk.at, stream=stream, ref=ref)
+        return _all_said(streaming.check_out_all(member, at=desk.at, by_clock=desk.by_clock), member)
+    receipt = streaming.check_out(member, at=desk.at, by_clock=desk.by_clock, stream=stream, ref=ref)
     if receipt.value("replayed") and receipt.value("invoice_line_id") is None:
         closed = f"Stream {receipt.value('stream_id')} was closed before: {receipt.value('close_reason')}."
         return receipt.said(closed, again(member))
@@ -96,7 +96,7 @@ def heartbeat(
 
     if not ids and not refs:
         raise UsageError("Name a stream by its id or with --ref.")
-    answer = leases.heartbeat(desk.ids(ids) if ids else [], at=desk.at, refs=refs or [])
+    answer = leases.heartbeat(desk.ids(ids) if ids else [], at=desk.at, by_clock=desk.by_clock, refs=refs or [])
     return answer.said(f"Seen: stream {listed(row[0] for row in answer.rows)}.", "streamctl stream list")
 
 
@@ -138,7 +138,9 @@ def takeover(
 
     if stream is not None and oldest:
         raise UsageError("Give --stream or --oldest, not both.")
-    receipt = streaming.take_over(member, at=desk.at, stream=stream, ref=ref, device=device, lease=lease)
+    receipt = streaming.take_over(
+        member, at=desk.at, by_clock=desk.by_clock, stream=stream, ref=ref, device=device, lease=lease
+    )
     taken = f"took over stream {receipt.value('taken_over')} and checked in"
     return _said(taken if receipt.value("replayed") else taken.capitalize(), receipt, member)
 

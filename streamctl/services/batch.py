@@ -18,6 +18,7 @@ from streamctl.services.requests import any_refused, refused_before, remember_re
 from streamctl.store import streams
 from streamctl.store.database import changes, journal, savepoint, use_large_cache, write
 from streamctl.store.models import InvoiceLine
+from streamctl.store.streams import Lease
 
 REMEMBERED = ("checkin", "checkout", "takeover")
 AT_ONCE = 100  # lines: read and played one by one, each would drive the other out of the processor's caches
@@ -59,16 +60,19 @@ class Receipt(NamedTuple):
         return told
 
 
-def play(feed: Feed, group: Group, *, clock: Callable[[], datetime], stop: bool = False) -> Iterator[list[Receipt]]:
+def play(
+    feed: Feed, group: Group, *, clock: Callable[[], datetime], by_clock: bool = False, stop: bool = False
+) -> Iterator[list[Receipt]]:
     """Play the events in their order; after each commit the receipts of what it made durable.
 
     A transaction takes what is there and ends before it would wait for more, so that the write lock is never held
-    while waiting. `clock` is asked for events that have no time of their own. With `stop` the first refusal ends it.
+    while waiting. `clock` is asked for events that have no time of their own; `by_clock` says that it is the
+    machine's own, and no time that somebody gave. With `stop` the first refusal ends it.
     Raises Busy; what was answered before stays.
     """
     use_large_cache()
     while first := feed.take(min(group.most, AT_ONCE), wait=True):
-        playing = _Playing(feed, group, clock, stop, first)
+        playing = _Playing(feed, group, clock, by_clock, stop, first)
         alone = group.most > 1  # one event is about one member
         try:
             receipts = write(playing.all, alone=alone)
@@ -87,8 +91,10 @@ class _HalfDoneError(Exception):
 class _Playing:
     """One transaction's worth of events. Played again it plays the lines it has taken, and no other outcome is kept."""
 
-    def __init__(self, feed: Feed, group: Group, clock: Callable[[], datetime], stop: bool, first: list[Line]) -> None:
-        self._feed, self._group, self._clock, self._stop = feed, group, clock, stop
+    def __init__(
+        self, feed: Feed, group: Group, clock: Callable[[], datetime], by_clock: bool, stop: bool, first: list[Line]
+    ) -> None:
+        self._feed, self._group, self._clock, self._by_clock, self._stop = feed, group, clock, by_clock, stop
         self._taken = first
         self._until = time.monotonic() + group.longest.total_seconds()
         # A savepoint for each event costs a copy of each page it changes. Rules refuse before they write, so
@@ -129,15 +135,15 @@ class _Playing:
         # A dated event with a key is answered the same for ever, refusals too. One of now may be tried again.
         named = event.at is not None and (event.ref is not None or event.stream is not None)
         lasts = named and event.action in REMEMBERED
-        at = event.at or self._clock()
+        at, by_clock = event.at or self._clock(), self._by_clock and event.at is None
         if lasts and self._refused_before and (before := refused_before(event, at)):
             return Receipt(line.number, event.action, before)
         written = self._changes()
         try:
             if not self.guarded:
-                return Receipt(line.number, event.action, _do(terms, event, at))
+                return Receipt(line.number, event.action, _do(terms, event, at, by_clock))
             with savepoint():
-                return Receipt(line.number, event.action, _do(terms, event, at))
+                return Receipt(line.number, event.action, _do(terms, event, at, by_clock))
         except StreamctlError as refused:
             if refused.status not in (REFUSED, NOT_FOUND, UNREADABLE):
                 raise
@@ -159,21 +165,33 @@ def _tell_journal(receipts: list[Receipt]) -> None:
     journal().told(count=len(charged), sum=int(total.scalar()), selection=lines)
 
 
-def _do(terms: Terms, event: Event, at: datetime) -> Record:
+def _do(terms: Terms, event: Event, at: datetime, by_clock: bool) -> Record:
     member = event.member or ""
     match event.action:
         case "checkin":
             return streaming.check_in.body(terms, member, at=at, ref=event.ref, device=event.device, lease=event.lease)
         case "checkout":
-            return streaming.check_out.body(terms, member, at=at, stream=event.stream, ref=event.ref)
+            return streaming.check_out.body(terms, member, at=at, by_clock=by_clock, stream=event.stream, ref=event.ref)
         case "takeover":
             return streaming.take_over.body(
-                terms, member, at=at, stream=event.stream, ref=event.ref, device=event.device, lease=event.lease
+                terms,
+                member,
+                at=at,
+                by_clock=by_clock,
+                stream=event.stream,
+                ref=event.ref,
+                device=event.device,
+                lease=event.lease,
             )
         case _:
-            if event.member is not None:
-                return leases.beat(streaming.stream_of(event.member, stream=event.stream, ref=event.ref), at)
-            found = streams.by_ref(event.ref) if event.ref is not None else streams.by_id(event.stream or 0)
-            if found is None:
-                raise NotFound("stream", [quoted(event.ref) if event.ref is not None else event.stream])
-            return leases.beat(found, at)
+            return leases.beat(_stream_of(event), at, by_clock=by_clock)
+
+
+def _stream_of(event: Event) -> Lease:
+    """The stream that a heartbeat names, and its member's where it names one. Raises NotFound, KeyConflict."""
+    if event.member is not None:
+        return streaming.stream_of(event.member, stream=event.stream, ref=event.ref)
+    found = streams.by_ref(event.ref) if event.ref is not None else streams.by_id(event.stream or 0)
+    if found is None:
+        raise NotFound("stream", [quoted(event.ref) if event.ref is not None else event.stream])
+    return found

@@ -16,11 +16,14 @@ from streamctl.store.streams import Lease
 
 
 @concurrent
-def heartbeat(terms: Terms, ids: Iterable[int] = (), *, at: datetime, refs: Iterable[str] = ()) -> Listing:
+def heartbeat(
+    terms: Terms, ids: Iterable[int] = (), *, at: datetime, by_clock: bool = False, refs: Iterable[str] = ()
+) -> Listing:
     """Note that these streams are alive, all or none, and move their leases on; a receipt each.
 
     A lease runs as long from now as it ran from the last sign of life. A sign that is older than the last is a
-    replay and changes nothing. Raises NotFound, StreamLost (with the reason, and since when), TimeOrder.
+    replay and changes nothing. `by_clock` says that nobody gave the time: it counts from each stream's last sign of
+    life on. Raises NotFound, StreamLost (with the reason, and since when), TimeOrder.
     """
     ids, refs = list(ids), list(refs)
     streams.lock_owners(ids, refs)
@@ -28,17 +31,22 @@ def heartbeat(terms: Terms, ids: Iterable[int] = (), *, at: datetime, refs: Iter
     named += [(quoted(ref), streams.by_ref(ref)) for ref in refs]
     if missing := [name for name, found in named if found is None]:
         raise NotFound("stream", missing, "See what there is with: streamctl stream list --all")
-    return Listing(HEARTBEAT, [beat(found, at).row for _, found in named if found is not None])
+    there = [found for _, found in named if found is not None]
+    if there and not by_clock:
+        # A refusal names a time that does for all of them.
+        _must_be_open_by(max(there, key=lambda stream: stream.opened_at), at)
+    return Listing(HEARTBEAT, [beat(stream, at, by_clock=by_clock).row for stream in there])
 
 
-def beat(stream: Lease, at: datetime) -> Record:
+def beat(stream: Lease, at: datetime, *, by_clock: bool = False) -> Record:
     """One sign of life; the receipt. Raises StreamLost, TimeOrder."""
-    if at < stream.opened_at:
-        raise TimeOrder(stream.id, written(stream.opened_at), written(stream.seen_at), written(at))
+    if by_clock:
+        at = max(at, stream.seen_at)
+    _must_be_open_by(stream, at)
     reason, since = stream.close_reason, stream.closed_at
     if since is None and stream.expires_at is not None and stream.expires_at <= at:
         reason, since = "expired", stream.expires_at
-    if at <= stream.seen_at and (since is None or at < since):
+    if at <= stream.seen_at and (since is None or (at < since and not by_clock)):
         return _receipt(stream, replayed=True)
     if since is not None:
         raise StreamLost(stream.id, stream.user, reason or "expired", written(since))
@@ -46,6 +54,12 @@ def beat(stream: Lease, at: datetime) -> Record:
     alive = stream._replace(seen_at=at, expires_at=at + lease if lease else None)
     streams.see(stream.id, at, alive.expires_at)
     return _receipt(alive)
+
+
+def _must_be_open_by(stream: Lease, at: datetime) -> None:
+    """Raises TimeOrder when the stream was opened after that instant."""
+    if at < stream.opened_at:
+        raise TimeOrder(stream.id, written(stream.opened_at), written(stream.seen_at), written(at))
 
 
 @transactional

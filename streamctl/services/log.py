@@ -23,9 +23,10 @@ ORDER = ("setting", "user", "membership", "invoice", "invoice_line", "stream")
 
 
 @transactional
-def undo(terms: Terms, entry: int, *, at: datetime) -> Record:
+def undo(terms: Terms, entry: int, *, at: datetime, by_clock: bool = False) -> Record:
     """Reverse what that entry of the log did; which rows, and how many.
 
+    `by_clock` says that nobody gave the time: a check-in's stream ends at its last sign of life at the earliest.
     Raises NotFound; CannotUndo for what can't be taken back: a set, what was undone before, what has changed since, a
     stream that has ended; and what the rules that stand against it raise: InvoiceClosed, LineBound, InUse,
     DuplicateEmail, BelowZero, TimeOrder.
@@ -41,7 +42,7 @@ def undo(terms: Terms, entry: int, *, at: datetime) -> Record:
         for change in changes:
             _must_be_as_it_was_left(entry, change)
         for change in sorted((change for change in changes if change.made), key=_children_first):
-            take_away(entry, change, changes, at)
+            take_away(entry, change, changes, at, by_clock=by_clock)
         for change in sorted((change for change in changes if change.deleted), key=_parents_first):
             bring_back(change, changes)
         for change in sorted(changes, key=_parents_first):

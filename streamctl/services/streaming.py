@@ -11,7 +11,7 @@ from streamctl.domain.calendar import month_of, written
 from streamctl.domain.records import RECEIPT, REPLAYED_CLOSE, TAKEOVER, Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import KeyConflict, NoOpenStream, NotFound, Refused, TimeOrder, quoted
-from streamctl.services.books import charge
+from streamctl.services.books import charge, open_invoice
 from streamctl.services.requests import remember, replay
 from streamctl.store import streams
 from streamctl.store.database import concurrent
@@ -51,12 +51,18 @@ def check_in(
 
 @concurrent
 def check_out(
-    terms: Terms, member: MemberRef, *, at: datetime, stream: int | None = None, ref: str | None = None
+    terms: Terms,
+    member: MemberRef,
+    *,
+    at: datetime,
+    by_clock: bool = False,
+    stream: int | None = None,
+    ref: str | None = None,
 ) -> Record:
     """Close a stream of the member: the named one, or the oldest open one; the receipt.
 
-    A stream that is closed already answers as a replay with its `close_reason`. Raises KeyConflict, NotFound,
-    NoOpenStream, TimeOrder.
+    `by_clock` says that nobody gave the time: it counts from the stream's last sign of life on. A stream that is
+    closed already answers as a replay with its `close_reason`. Raises KeyConflict, NotFound, NoOpenStream, TimeOrder.
     """
     today, asked = terms.today(at), _asked(member)
     parameters = {"member": asked}
@@ -70,20 +76,31 @@ def check_out(
         closing = _oldest(user, at) if stream is None else _named(user, stream)
     if closing.closed_at is not None:
         return _closed_before(closing, standing.credits)
+    if (later := end_of(closing, at, by_clock=by_clock)) != at:  # all the rest is as it is then
+        return check_out.body(terms, member, at=later, by_clock=by_clock, stream=stream, ref=ref)
     receipt = _close(terms, closing, standing, invoice, at, today)
     remember(ref, "checkout", user, parameters, receipt, at)
     return _receipt(receipt)
 
 
 @concurrent
-def check_out_all(terms: Terms, member: MemberRef, *, at: datetime) -> Listing:
-    """Close every open stream of the member, the oldest first; a receipt each. Raises NotFound, TimeOrder."""
-    today, asked = terms.today(at), _asked(member)
-    user, (standing, invoice, *_) = _must_be_there(member, asked, _look_up(asked, at, today, None))
+def check_out_all(terms: Terms, member: MemberRef, *, at: datetime, by_clock: bool = False) -> Listing:
+    """Close every open stream of the member, the oldest first; a receipt each. Raises NotFound, TimeOrder.
+
+    `by_clock` says that nobody gave the time: it counts from each stream's last sign of life on.
+    """
+    asked = _asked(member)
+    user, (standing, *_) = _must_be_there(member, asked, _look_up(asked, at, terms.today(at), None))
+    closing = streams.open_of(user, at)
+    if closing:  # a refusal names a time that does for all of them
+        end_of(max(closing, key=lambda stream: stream.seen_at), at, by_clock=by_clock)
     receipts = []
-    for stream in streams.open_of(user, at):
-        receipts.append(_receipt(_close(terms, stream, standing, invoice, at, today)))
-        standing, invoice = standing.less_one(), receipts[-1].value("invoice_id")
+    for stream in closing:
+        closed_at = end_of(stream, at, by_clock=by_clock)
+        today = terms.today(closed_at)
+        invoice = open_invoice(user, month_of(today))
+        receipts.append(_receipt(_close(terms, stream, standing, invoice, closed_at, today)))
+        standing = standing.less_one()
     return Listing(RECEIPT, [receipt.row for receipt in receipts])
 
 
@@ -93,6 +110,7 @@ def take_over(
     member: MemberRef,
     *,
     at: datetime,
+    by_clock: bool = False,
     stream: int | None = None,
     ref: str | None = None,
     device: str | None = None,
@@ -100,8 +118,9 @@ def take_over(
 ) -> Record:
     """Close one open stream of the member, the named or the oldest, and open another with its credit; the receipt.
 
-    The stream that is taken over bears no check-out line. A repeated `ref` answers with the first receipt. Raises
-    what `check_in` raises, and NoOpenStream, TimeOrder.
+    `by_clock` says that nobody gave the time: it counts from the old stream's last sign of life on. The stream that
+    is taken over bears no check-out line. A repeated `ref` answers with the first receipt. Raises what `check_in`
+    raises, and NoOpenStream, TimeOrder.
     """
     today, asked = terms.today(at), _asked(member)
     parameters = {"member": asked, "stream": stream, "device": device, "lease": _seconds(lease)}
@@ -109,14 +128,19 @@ def take_over(
     if _may_be_known(asked, found) and (first := replay(ref, "takeover", parameters)):
         return _receipt(first, replayed=True)
     user, (standing, invoice, *_) = _must_be_there(member, asked, found)
-    closing = _named(user, stream) if stream is not None else None
-    if closing is not None and closing.closed_at is not None:
-        raise NoOpenStream(user)
+    closing = _named(user, stream) if stream is not None else next(iter(streams.open_of(user, at)), None)
+    if closing is not None:
+        if closing.closed_at is not None:
+            raise NoOpenStream(user)
+        if (later := end_of(closing, at, by_clock=by_clock)) != at:  # all the rest is as it is then
+            return take_over.body(
+                terms, member, at=later, by_clock=by_clock, stream=stream, ref=ref, device=device, lease=lease
+            )
     after = standing.less_one()
     if membership.refusal(after, today) and (refused := membership.refusal(standing, today)):
         raise _explained(refused, user, at)
-    closing = closing or _oldest(user, at)
-    _must_not_run_backwards(closing, at)
+    if closing is None:
+        raise NoOpenStream(user)
     streams.close(closing.id, at, "takeover", None)
     receipt = _open(terms, after, invoice, at, today, ref=ref, device=device, lease=lease)
     receipt["taken_over"] = closing.id
@@ -216,17 +240,21 @@ def _no_stream(user: int, name: str) -> NotFound:
     return NotFound("stream", [f"{name} of member {user}"], hint)
 
 
-def _must_not_run_backwards(stream: Lease, at: datetime) -> None:
-    """Raises TimeOrder when the stream is known to have been alive after that instant."""
-    if at < stream.seen_at:
+def end_of(stream: Lease, at: datetime, *, by_clock: bool) -> datetime:
+    """When the stream ends that is ended at that instant: never before its last sign of life.
+
+    Clocks of machines differ by seconds, so the later of the two counts where nobody gave the time (`by_clock`).
+    Raises TimeOrder where somebody did.
+    """
+    if at < stream.seen_at and not by_clock:
         raise TimeOrder(stream.id, written(stream.opened_at), written(stream.seen_at), written(at))
+    return max(at, stream.seen_at)
 
 
 def _close(
     terms: Terms, stream: Lease, standing: membership.Standing, invoice: int | None, at: datetime, today: date
 ) -> dict[str, Any]:
-    """Check the open stream out at that instant, with its line; the numbers of its receipt. Raises TimeOrder."""
-    _must_not_run_backwards(stream, at)
+    """Check the open stream out at that instant, with its line; the numbers of its receipt."""
     invoice, line = charge(terms, stream.user, today, invoices.CHECKOUT, invoice)
     streams.close(stream.id, at, "checkout", line)
     free = membership.credits(standing.credit_limit, standing.open_streams - 1)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from peewee import IntegrityError
 
 from streamctl.domain import invoices
-from streamctl.domain.calendar import written
 from streamctl.domain.terms import Terms
-from streamctl.errors import CannotUndo, InUse, TimeOrder, counted
+from streamctl.errors import CannotUndo, InUse, counted
 from streamctl.services import settings
 from streamctl.services.books import below_zero_or, must_be_open
 from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line, owed_again
 from streamctl.services.members import must_be_free, must_be_unused
+from streamctl.services.streaming import end_of
 from streamctl.store import streams
 from streamctl.store.database import journal
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Setting, Stream, User
@@ -54,12 +54,12 @@ class Change(NamedTuple):
         return f"{WORDS.get(self.table, self.table)} {self.key}"
 
 
-def take_away(entry: int, change: Change, changes: list[Change], at: datetime) -> None:
+def take_away(entry: int, change: Change, changes: list[Change], at: datetime, *, by_clock: bool) -> None:
     """Delete a row that the entry made. A check-in's stream is closed instead, and its line charges nothing."""
     model, key = MODELS[change.table], change.key
     match change.table:
         case "stream":
-            return _end(entry, key, at)
+            return _end(entry, key, at, by_clock=by_clock)
         case "invoice_line":
             return _take_line_away(key, changes)
         case "invoice":
@@ -92,13 +92,11 @@ def _take_line_away(key: int, changes: list[Change]) -> None:
         raise below_zero_or(error, line.invoice_id) from error
 
 
-def _end(entry: int, stream: int, at: datetime) -> None:
+def _end(entry: int, stream: int, at: datetime, *, by_clock: bool) -> None:
     found = streams.by_id(stream)
     if found is None or (found.expires_at is not None and found.expires_at <= at):
         raise CannotUndo(entry, f"stream {stream} has run out, and a stream that ended stays ended")
-    if at < found.seen_at:
-        raise TimeOrder(stream, written(found.opened_at), written(found.seen_at), written(at))
-    streams.close(stream, at, "checkout", None)
+    streams.close(stream, end_of(found, at, by_clock=by_clock), "checkout", None)
 
 
 def _must_hold_no_stream(user: int, at: datetime) -> None:
