@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 QUOTED_AT_MOST = 60
+# What joins letters or emoji. Names need it; whoever shows a message escapes what would only hide.
+_JOINERS = dict.fromkeys((0x200C, 0x200D, *range(0xE0020, 0xE0080)))
 NOTHING = "nothing was changed"
 NOTHING_MORE = "nothing more was changed"  # after what was committed before
 UNKNOWN = "whether the change was done is not known"
@@ -20,7 +22,12 @@ def quoted(value: object) -> str:
     text = str(value)
     if len(text) > QUOTED_AT_MOST:
         text = text[: QUOTED_AT_MOST - 1] + "…"
-    return ascii(text) if not text.isprintable() else f"'{text}'"
+    return f"'{text}'" if is_readable(text) else ascii(text)
+
+
+def is_readable(text: str) -> bool:
+    """Whether nothing in the text needs an escape, what joins letters or emoji aside."""
+    return text.isprintable() or text.translate(_JOINERS).isprintable()
 
 
 def listed(values: Iterable[object], most: int = 10) -> str:
@@ -661,7 +668,7 @@ class Interrupted(StreamctlError):
 
 def quoted_path(path: str) -> str:
     """A path in a message: whole, and safe on a terminal."""
-    return path if path.isprintable() and path else ascii(path)
+    return path if path and is_readable(path) else ascii(path)
 
 
 def shell_quoted(path: str) -> str:

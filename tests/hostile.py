@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from inside import Inside
 from program import Answer
+from shaping import NAMES, hidden
 from tree import ARGUMENTS, REHEARSAL, ROOT, Command, Parameter, commands
 
 HOSTILE = {
@@ -33,6 +34,8 @@ HOSTILE = {
     "tab": "a\tb\\t",
     "bell": "\a",
     "emoji": "😀👩\u200d👩\u200d👧",
+    "joined": " ".join(NAMES),
+    "smuggled": "😀\U000e0159\U000e0155 a\u200db 葛\U000e0100\U000e0101 🏴\U000e0067\U000e007f 1\ufe0f ب\u200c",
     "hebrew": "שלום עולם",
     "arabic": "مرحبا",
     "quotes": "'\"`$(rm)",
@@ -76,17 +79,14 @@ FORMATS = ("table", "json", "jsonl", "csv", "tsv", "ids")
 
 CONTROLLING = {chr(number) for number in (*range(32), *range(0x7F, 0xA0))}
 BIDI = {chr(number) for number in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-HIDING = set(
-    "\u200b\u200c\u200d\u2060\u2064\ufeff\u2028\u2029\u034f\u115f\u17b4\u180b\u180f\u3164\ufe0f\uffa0\U0001bca0\U0001d173"
-)
+SEPARATING = {"\u2028", "\u2029"}
 OUR_STYLES = re.compile(r"\x1b\[(?:0|1|36;49)?m")  # of tables and bars; the corpus has none of them
 
 
 def unsafe(text: str, allowed: str = "\n") -> set[str]:
     """The characters in it that a terminal would obey or that would hide something."""
-    return {c for c in text if c in CONTROLLING | BIDI | HIDING or unicodedata.category(c) in ("Cc", "Cs")} - set(
-        allowed
-    )
+    obeyed = {c for c in text if c in CONTROLLING | BIDI or unicodedata.category(c) in ("Cc", "Cs")}
+    return (obeyed | {c for c in text if c in SEPARATING} | set(hidden(text))) - set(allowed)
 
 
 class Screen(io.TextIOWrapper):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from streamctl.output.sheet import Item, Sheet
@@ -10,6 +9,7 @@ from streamctl.output.sheet import Item, Sheet
 WIDTH = 72
 NAMES = 11  # columns that the names of facts take
 GAP = "   "
+FIRST_MARK = "\u0300"  # below it every character takes one column, and Rich is not needed
 RULE = "─" * WIDTH
 
 
@@ -61,7 +61,9 @@ def _folded(text: str, width: int) -> list[str]:
     """The text in lines of so many columns, broken at a space where there is one."""
     lines = []
     while _columns(text) > width:
-        end = next(end for end in range(len(text), 0, -1) if _columns(text[:end]) <= width)
+        from rich.cells import chop_cells
+
+        end = len(chop_cells(text, width)[0])
         space = text.rfind(" ", 1, end + 1)
         cut = space if space > 0 else end
         lines.append(text[:cut])
@@ -70,7 +72,9 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    if text.isascii():
+    """How many columns of a terminal the text takes, as tables have it too."""
+    if max(text, default="") < FIRST_MARK:
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

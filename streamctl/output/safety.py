@@ -15,9 +15,23 @@ UNSAFE = (
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
+# Of these, what is let through where it changes how a letter or an emoji beside it is drawn.
+_JOINING = "[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe02\ufe0e\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
+
+
 def escaped(text: str, escape: Callable[[re.Match[str]], str]) -> str:
     """The text with every unsafe character written by `escape`. The pattern is compiled when it is first used."""
-    return text if text.isascii() and text.isprintable() else re.sub(UNSAFE, escape, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(UNSAFE, lambda found: found[0] if _is_seen(found) else escape(found), text)
+
+
+def _is_seen(found: re.Match[str]) -> bool:
+    if not re.match(_JOINING, found[0]):
+        return False
+    from streamctl.output.joiners import means_something
+
+    return means_something(found.string, found.start())
 
 
 def _escaped(found: re.Match[str]) -> str:

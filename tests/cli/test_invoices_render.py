@@ -6,7 +6,6 @@ import json
 import random
 import re
 import sqlite3
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ import psycopg
 import pytest
 from paper import JSON, SEEN, TEXT, Page, rendered
 from program import Program
+from rich.cells import cell_len
+from shaping import NAMES, hidden
 
 from streamctl.domain.documents import KINDS
 from streamctl.output.safety import safe
@@ -38,6 +39,8 @@ HOSTILE = {
     "unbroken": "x" * 255,
     "words": "a very long description " * 10,
     "wide": "配信" * 60,
+    "joined": " ".join(NAMES),
+    "smuggled": "😀\U000e0159\U000e0155 a\u200db 1\ufe0f",
 }
 
 
@@ -45,11 +48,6 @@ HOSTILE = {
 def issued(member: Program) -> Program:
     """Invoice 1 of member 1, issued, with lines of every kind."""
     return paper.issued(member)
-
-
-def width(line: str) -> int:
-    """The columns of a terminal that the line takes."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 def test_a_json_document_has_exactly_the_promised_keys_and_values(issued: Program) -> None:
@@ -147,9 +145,11 @@ def test_no_text_can_garble_a_document(issued: Program, hostile: str) -> None:
     shown = safe(hostile)
     assert [line.count(shown) for line in page.lines].count(1) >= 12
     assert safe(line) in page.lines
-    assert all(c.isprintable() or c in "\n\N{NO-BREAK SPACE}" for c in html + text)
+    assert hidden(html + text) == []
+    joined = {c for name in NAMES for c in name} if hostile == HOSTILE["joined"] else set()
+    assert all(c.isprintable() or c in "\n\N{NO-BREAK SPACE}" or c in joined for c in html + text)
     assert text.count("\nTotal in USD ") == 1
-    assert max(map(width, text.splitlines())) == 72
+    assert max(map(cell_len, text.splitlines())) == 72
     squeezed, whole = re.sub(r"\s", "", text), re.sub(r"\s", "", shown)
     assert squeezed.count(whole) >= 4, "nothing of it is cut off"
     found = json.loads(rendered(issued, 1, "--to", "json"))

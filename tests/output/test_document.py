@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from program import Program
+from rich.cells import cell_len
+from shaping import CONJUNCT, INVISIBLE, NAMES, hidden
 
 from streamctl.domain.documents import Bill, LineGroup, Paper, Recipient, Seller
 from streamctl.output import progress as bars
@@ -29,6 +30,7 @@ Command = Callable[..., Any]
 DAY = date(2026, 11, 22)
 quick = settings(deadline=None, database=None, max_examples=100)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=120) | st.text("a b漢e\u0301", max_size=120)
+names = st.lists(st.sampled_from([*NAMES, CONJUNCT, "a", " "]), max_size=60).map("".join)
 
 
 def bill(number: str | None = "1", description: str = "x", invoice: int = 7) -> Paper:
@@ -45,23 +47,32 @@ def bill(number: str | None = "1", description: str = "x", invoice: int = 7) -> 
 
 
 @quick
-@given(words)
+@given(words | names)
 def test_any_text_stays_in_its_72_columns_whole_and_beside_its_amount(said: str) -> None:
     lines = "".join(text(sheet(bill(description=said)))).split("\n")
     for line in lines:
-        assert sum(columns(character) for character in line) <= 72
+        assert cell_len(line) <= 72
         assert line == line.rstrip()
     (amounts,) = [line for line in lines if line.endswith(" 999999999.99")]
-    assert sum(map(columns, amounts)) == 72
+    assert cell_len(amounts) == 72
     head = next(i for i, line in enumerate(lines) if line.startswith("Item "))
     first = "".join(lines[head + 2 : next(i for i, line in enumerate(lines) if line.endswith(" 12345.00"))])
     kept = first.replace("999999999.99", "")
     assert kept.replace(" ", "") == safe(said).replace(" ", ""), "folded, never cut"
 
 
-def columns(character: str) -> int:
-    """How many columns of a terminal the character takes."""
-    return 0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_several_characters_is_whole_and_its_amount_stands_below_the_others(name: str) -> None:
+    lines = "".join(text(sheet(bill(description=name)))).split("\n")
+    (amounts,) = [line for line in lines if line.endswith(" 999999999.99")]
+    assert amounts.startswith(f"{name} ")
+    assert len(amounts) - len(name) + NAMES[name] == 72
+
+
+@pytest.mark.parametrize("emoji", [name for name, takes in NAMES.items() if takes == 2 and name[0] != "क"])
+def test_a_character_of_several_is_never_broken_in_its_middle(emoji: str) -> None:
+    said = "".join(text(sheet(bill(description=emoji * 100))))
+    assert [*hidden(said), *INVISIBLE.findall(said.replace(emoji, ""))] == []
 
 
 numbers = st.text(max_size=300) | st.text("./%a -", max_size=6) | st.from_regex(r"invoice-[0-9]{1,3}", fullmatch=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from kept import UNESCAPED
 from places import keep, put
 from program import Program
+from shaping import CONJUNCT, ENGLAND, INVISIBLE, NAMES, SCOTLAND, WALES, hidden
 
 from streamctl.domain.records import Column, Listing, Record
 from streamctl.output import delimited, jsontext, table
@@ -182,6 +184,101 @@ def test_safe_text_is_harmless_and_other_text_is_left_alone(text: str) -> None:
     assert safe(shown) == shown
     plain = "".join(c for c in text if unicodedata.category(c)[0] in "LNP" and c not in "\u115f\u1160\u3164\uffa0")
     assert safe(plain) == plain
+
+
+JOINING = "\u200c\u200d\ufe00\ufe0e\ufe0f\u180b\U000e0067\U000e007f\U000e0100\U000e01ef\u20e3\xad\u2060"
+BASES = "aé1#بیख्ᠠ漢가👩😀🏽❤✈🏴\u064e\u094d\u0b4d\u2800 "
+woven = st.text(st.sampled_from(JOINING + BASES), max_size=40)
+
+
+@settings(deadline=None, database=None, max_examples=1000)
+@given(st.one_of(woven, st.lists(st.one_of(any_text, woven, st.sampled_from(list(NAMES)))).map("".join)))
+def test_nothing_hides_among_joiners_and_what_was_shown_once_is_shown_so_again(text: str) -> None:
+    shown = safe(text)
+    assert hidden(shown) == []
+    rest = re.sub(f"{ENGLAND}|{SCOTLAND}|{WALES}", "", shown).replace("\ufe0f\u200d", "\u200d")  # of one emoji
+    assert not re.search(f"{INVISIBLE.pattern}{{2}}", rest), "never two in a row"
+    assert safe(shown) == shown
+    assert json.loads(jsontext.text(text)) == text
+    assert hidden(jsontext.text(text)) == []
+
+
+MORE_NAMES = (CONJUNCT, "न\u094d\u200d", SCOTLAND, WALES, "🙂\u200d↔\ufe0f", "☎\ufe0e", "ᠠ\u180b")
+
+
+@pytest.mark.parametrize("name", [*NAMES, *MORE_NAMES])
+def test_a_name_is_shown_as_it_is_written(name: str) -> None:
+    for text in (name, f"x{name}x", f"{name} {name}", f'"{name}"'):
+        assert safe(text) == text
+        assert jsontext.text(text) == json.dumps(text, ensure_ascii=False)
+
+
+SMUGGLED = {
+    "selectors after one emoji": "😀" + "".join(chr(0xE0100 + byte - 16) for byte in b"attack"),
+    "selectors after one ideograph": "漢\U000e0100\U000e0101",
+    "selectors after letters": "p\ufe00a\ufe0fy\U000e0100",
+    "a selector of ideographs after an emoji": "😀\U000e0100",
+    "two of an emoji's selectors": "❤\ufe0f\ufe0f",
+    "tags": "".join(chr(0xE0000 + byte) for byte in b"attack"),
+    "a flag of nowhere": "🏴\U000e0061\U000e0074\U000e007f",
+    "more after a flag": f"{ENGLAND}\U000e0061",
+    "joiners between letters": "p\u200da\u200cy",
+    "joiners between digits": "1\u200d2\u200c3",
+    "a joiner between an emoji and a letter": "👩\u200da\u200d👩",
+    "joiners at both ends": "\u200c\u200dab\u200c\u200d",
+    "a joiner at the end of a Persian word": "می\u200c",
+    "two joiners in a Persian word": "می\u200c\u200cشب",
+    "a joiner and what is escaped itself": "می\u200c\xadشب",
+    "a keycap of a letter": "a\ufe0f\u20e3",
+    "half a keycap": "1\ufe0f",
+    "directions": "user\u202egnp.exe\u2066\u2069\u200f",
+    "zero-width spaces": "p\u200ba\u2060y\ufeff",
+    "Mongolian selectors elsewhere": "a\u180b1\u180c",
+}
+
+
+@pytest.mark.parametrize("text", SMUGGLED.values(), ids=list(SMUGGLED))
+def test_what_would_hide_is_escaped(text: str) -> None:
+    shown = safe(text)
+    left = INVISIBLE.findall(shown)
+    allowed = {ENGLAND: 6, "漢": 1, "❤": 1}
+    assert len(left) == next((number for base, number in allowed.items() if base in text), 0)
+    assert hidden(shown) == []
+
+
+def test_an_error_repeats_a_name_as_it_is_written(program: Program, inside: Command) -> None:
+    for name in NAMES:
+        assert f"No member '{name}'." in inside("members", "show", name).err
+        error = json.loads(inside("members", "show", name, "--format", "json").err)["error"]
+        assert error["message"] == f"No member '{name}'."
+    assert "'p\\u200ca\\u200dy'" in inside("members", "show", "p\u200ca\u200dy").err
+
+
+def test_ordinary_text_costs_no_import() -> None:
+    script = (
+        "import sys\nfrom streamctl.output.safety import safe\n"
+        "assert safe('Zoë, 李, שלום, 😀 \\x1b[1m') == 'Zoë, 李, שלום, 😀 \\\\x1b[1m'\n"
+        "assert not {'idna', 'unicodedata', 'streamctl.output.joiners'} & set(sys.modules)\n"
+        "safe('\\u0645\\u06cc\\u200c\\u062e')\nassert 'idna' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_such_names_stand_as_they_are_in_a_table_and_its_columns_are_straight(
+    program: Program, inside: Command, screen: Command
+) -> None:
+    for number, name in enumerate(NAMES, 1):
+        assert inside("members", "add", f"m{number}@example.com", "--name", name).status == 0
+    columns = ("members", "list", "--columns", "id,name,email")
+    for show in (screen, lambda *words: inside(*words, "--format", "table").out):
+        _, _, *rows = show(*columns).splitlines()
+        starts = set()
+        for row, (name, takes) in zip(rows, NAMES.items(), strict=True):
+            before = row.partition("m")[0]
+            assert name in row
+            starts.add(len(before) - len(name) + takes)
+        assert len(starts) == 1
 
 
 @settings(deadline=None, database=None, max_examples=60)
