@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import server
 from program import Program
 
+SHAPES = Path(__file__).parent / "shapes"
 # What later migrations made, and how each engine says that it is there.
 SECOND = {
     "sqlite": ("DROP TRIGGER invoice_kept", "PRAGMA user_version = 1"),
@@ -17,6 +23,22 @@ LATER = {
     "sqlite": "PRAGMA user_version = 999",
     "postgresql": "INSERT INTO schema_migration (name, applied) VALUES ('0999_later', '2031-01-01')",
 }
+
+
+def landed(engine: str) -> list[str]:
+    """The names of the shapes in which databases of that engine were made, oldest first."""
+    return sorted(path.stem for path in SHAPES.glob(f"{engine}-*.sql"))
+
+
+def build(shape: str, place: Path | str) -> None:
+    """Make a database of that shape, with the rows of its sample, where there is none yet; a file has no -wal."""
+    text = (SHAPES / f"{shape}.sql").read_text()
+    if isinstance(place, str):
+        server.restored(text, place)
+        return
+    with closing(sqlite3.connect(place)) as connection:
+        connection.executescript(text)
+    place.chmod(0o600)
 
 
 def to_the_first(program: Program) -> None:

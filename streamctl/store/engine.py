@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamctl.store.journal import Author, Journal
 
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
-SCHEMA = 3  # the number of the newest migration
+SCHEMA = 4  # the number of the newest migration
 HISTORY = "schema_migration"
 
 

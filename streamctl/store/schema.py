@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from streamctl.errors import CannotOpen, DatabaseExists, quoted_path
+from peewee import IntegrityError
+
+from streamctl.errors import BadData, CannotOpen, DatabaseExists, quoted_path
 from streamctl.interruption import held, stoppable
 from streamctl.store import files
 from streamctl.store.database import current, opened, store_at, translated
@@ -116,7 +118,13 @@ def apply(store: Store) -> list[str]:
         runner = Marking(store, str(MIGRATIONS), HISTORY)
         if store.schema() and not runner.applied():  # the history was lost; the version says how far it went
             runner.fake(shipped()[store.schema() - 1])
-        applied = [str(name) for name in runner.up()]
+        try:
+            applied = [str(name) for name in runner.up()]
+        except IntegrityError as error:
+            raise BadData(
+                f"{quoted_path(store.name)} can't be brought up to date; nothing was changed: {error}.",
+                "Mend that row in the database's own shell, then give the same command again.",
+            ) from None
         if not applied:  # an older program may have been killed between the two
             store.reached(SCHEMA)
         return applied

@@ -199,7 +199,7 @@ def test_a_database_of_the_first_schema_is_brought_up_to_todays_with_its_books(m
     today, before = member.sql(ddl), member.books()
     to_the_first(member)
     assert member.refused("members", "list")["code"] == "schema_old"
-    assert member.ok("db", "migrate")["applied"] == "0002_month_end 0003_journal"
+    assert member.ok("db", "migrate")["applied"] == "0002_month_end 0003_journal 0004_one_shape"
     assert member.sql(ddl) == today
     history = {"schema_migration", "sqlite_sequence", "journal", "journal_row", "journal_person"}
     assert {n: r for n, r in member.books().items() if n not in history} == {
