@@ -247,6 +247,21 @@ class InvoiceClosed(Refused):
         )
 
 
+class AlreadyDone(Refused):
+    """What was asked for is so already, but otherwise than it was asked for."""
+
+    code = "already_done"
+
+
+class FuturePayment(Refused):
+    """A payment that would be dated after today."""
+
+    code = "time_order"
+
+    def __init__(self, day: str, today: str, hint: str = "") -> None:
+        super().__init__(f"No payment is dated after today, {today}: {day}.", hint, paid_on=day, today=today)
+
+
 class MonthTaken(Refused):
     code = "month_taken"
 

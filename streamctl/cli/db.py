@@ -82,8 +82,11 @@ def set_(
     """Change one setting."""
     from streamctl.services import settings
 
-    changed = settings.change(key, value)
-    return changed.said(f"Set {key} to {changed.value('value') or 'nothing'}.", "streamctl db info")
+    setting = settings.change(key, value)
+    said = setting.value("value")
+    if not setting.value("changed"):
+        return setting.said(f"Nothing to change: {key} is {said or 'empty'} already.", "streamctl db info")
+    return setting.said(f"Set {key} to {said or 'nothing'}.", "streamctl db info")
 
 
 @group.changes("load")

@@ -1,7 +1,7 @@
 """`streamctl invoices …`"""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,8 +28,9 @@ from streamctl.cli.options import (
     something_of,
     text_option,
 )
+from streamctl.cli.outcome import Row, already, parted
 from streamctl.domain import money
-from streamctl.domain.calendar import LAST, THIS, TypedDay, TypedMonth
+from streamctl.domain.calendar import LAST, THIS, TypedDay, TypedMonth, as_instant, local_day
 from streamctl.domain.records import Answer, Listing, Record
 from streamctl.errors import UsageError, counted, listed
 
@@ -64,11 +65,24 @@ def _said(desk: Desk, verb: str, record: Record) -> Record:
 
 
 def _all_said(desk: Desk, verb: str, answer: Listing) -> Listing:
-    rows = cast(list[tuple[int, ...]], answer.rows)
-    total = sum(row[[column.name for column in answer.columns].index("amount")] for row in rows)
-    plural = "s" if len(rows) > 1 else ""
-    sentence = f"{verb} invoice{plural} {listed(row[0] for row in rows)}: {money.spoken(total, desk.terms.currency)}."
-    return answer.said(sentence, again(rows[0][0]) if len(rows) == 1 else LIST_AGAIN)
+    done, others = parted(answer)
+    sentences = already((_state(desk, row), row["id"]) for row in others)
+    if done:
+        plural = "s" if len(done) > 1 else ""
+        total = money.spoken(sum(row["amount"] for row in done), desk.terms.currency)
+        sentences.insert(0, f"{verb} invoice{plural} {listed(row['id'] for row in done)}: {total}.")
+    every = done + others
+    return answer.said(" ".join(sentences), again(every[0]["id"]) if len(every) == 1 else LIST_AGAIN)
+
+
+def _state(desk: Desk, row: Row) -> str:
+    """What an invoice is, and since when where that is known."""
+    if row["status"] == "PAID":
+        return f"paid on {row['paid_on']}" if row["paid_on"] else "paid"
+    if row["status"] == "VOID":
+        voided_at = as_instant(row["voided_at"])
+        return f"void since {local_day(voided_at, desk.terms.zone)}" if voided_at else "void"
+    return "outstanding"
 
 
 @group.changes("create")
@@ -160,6 +174,8 @@ def update(
         description=description,
         amount=amount,
     )
+    if not record.value("changed"):
+        return record.said(f"Nothing to change: invoice {invoice} is so already.", again(invoice))
     return _said(desk, "Updated", record)
 
 

@@ -128,6 +128,8 @@ def update(
 
     something_of(invoice=invoice, amount=amount, description=description)
     record = lines.update(line, at=desk.at, invoice=invoice, amount=amount, description=description)
+    if not record.value("changed"):
+        return record.said(f"Nothing to change: line {line} is so already.", f"streamctl lines show {line}")
     return _said(desk, "Updated", record)
 
 

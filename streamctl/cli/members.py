@@ -19,6 +19,7 @@ from streamctl.cli.options import (
     something_of,
     text_option,
 )
+from streamctl.cli.outcome import Row, already, parted
 from streamctl.domain import text
 from streamctl.domain.calendar import TypedDay
 from streamctl.domain.records import Answer, Listing, Record
@@ -169,6 +170,8 @@ def update(
     record = members.update(
         member, at=desk.at, email=email, name=name, credits=credits, fee=fee, start=desk.day(start), end=desk.day(end)
     )
+    if not record.value("changed"):
+        return record.said(f"Nothing to change: member {record.value('id')} is so already.", again(record))
     return record.said(f"Updated {described(record)}.", again(record))
 
 
@@ -204,7 +207,7 @@ def cancel(desk: Desk, members: Members) -> Answer:
     from streamctl.services import members as verbs
 
     answer = verbs.cancel(desk.words(members), at=desk.at)
-    return answer.said(f"Cancelled {_named(answer)}.", all_again(answer))
+    return _all_said("Cancelled", answer)
 
 
 @group.changes("reactivate")
@@ -213,7 +216,7 @@ def reactivate(desk: Desk, members: Members) -> Answer:
     from streamctl.services import members as verbs
 
     answer = verbs.reactivate(desk.words(members), at=desk.at)
-    return answer.said(f"Reactivated {_named(answer)}.", all_again(answer))
+    return _all_said("Reactivated", answer)
 
 
 @group.changes("renew")
@@ -252,12 +255,34 @@ def erase(desk: Desk, member: Member, yes: Yes = False) -> Answer:
 
     desk.confirm(f"Erase name and e-mail of member {member} for ever?", yes)
     record = members.erase(member, at=desk.at)
-    return record.said(f"Erased name and e-mail of member {record.value('id')}.", again(record))
+    whose = f"name and e-mail of member {record.value('id')}"
+    if not record.value("changed"):
+        return record.said(f"Nothing to change: {whose} are erased already.", again(record))
+    return record.said(f"Erased {whose}.", again(record))
 
 
 def _one_end(end: TypedDay | None, months: int | None) -> None:
     if end is not None and months is not None:
         raise UsageError("Give --end or --months, not both.")
+
+
+def _all_said(verb: str, answer: Listing) -> Listing:
+    done, others = parted(answer)
+    sentences = already((_state(row), _name(row)) for row in others)
+    if done:
+        sentences.insert(0, f"{verb} member{'s' if len(done) > 1 else ''} {listed(map(_name, done))}.")
+    return answer.said(" ".join(sentences), all_again(answer))
+
+
+def _state(row: Row) -> str:
+    """What a membership is, and since when where that is known."""
+    if row["state"] == "ACT":
+        return "active"
+    return f"cancelled on {row['cancelled_on']}" if row["cancelled_on"] else "cancelled"
+
+
+def _name(row: Row) -> str:
+    return f"{row['id']} ({row['email']})"
 
 
 def _named(answer: Listing, also: str = "") -> str:

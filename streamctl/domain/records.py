@@ -7,7 +7,7 @@ each costs a tenth of a dataclass at start-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Literal, NamedTuple
 
 from streamctl.errors import StreamctlError
@@ -33,6 +33,9 @@ class Column(NamedTuple):
     extra: bool = False
 
 
+CHANGED = Column("changed", "bool", brief=False)
+
+
 class Record(NamedTuple):
     """One thing, as a user sees it. `sentence` is what a person is told instead of a table."""
 
@@ -44,6 +47,10 @@ class Record(NamedTuple):
     def value(self, name: str) -> Any:
         """The value in the column of that name."""
         return self.row[[column.name for column in self.columns].index(name)]
+
+    def marked(self, changed: bool) -> Record:
+        """The same with a column that says whether the command changed it."""
+        return self._replace(columns=(*self.columns, CHANGED), row=(*self.row, changed))
 
     def said(self, sentence: str, again: str = "") -> Record:
         """The same with a sentence for a person, and the command that shows it again."""
@@ -66,6 +73,10 @@ class Listing(NamedTuple):
     refusal: StreamctlError | None = None
     bar: str = ""
     foot: tuple[Any, ...] | None = None
+
+    def marked(self, changed: Container[Any]) -> Listing:
+        """The same with a column that says which rows, by their ids, the command changed."""
+        return self._replace(columns=(*self.columns, CHANGED), rows=[(*row, row[0] in changed) for row in self.rows])
 
     def said(self, sentence: str, again: str = "") -> Listing:
         """The same with a sentence for a person, and the command that shows it again."""

@@ -13,7 +13,17 @@ from streamctl.domain import invoices, money
 from streamctl.domain.calendar import month_of
 from streamctl.domain.records import Listing, Record
 from streamctl.domain.terms import Terms
-from streamctl.errors import InvoiceClosed, LineBound, MonthTaken, NotFound, TooMuch
+from streamctl.errors import (
+    AlreadyDone,
+    FuturePayment,
+    InvoiceClosed,
+    LineBound,
+    MonthTaken,
+    NotFound,
+    TooMuch,
+    quoted,
+    shell_quoted,
+)
 from streamctl.services.books import (
     about_to_delete,
     add_invoice,
@@ -77,8 +87,8 @@ def update(
 ) -> Record:
     """Change what is given of an open invoice; a new status comes last. The invoice with its lines.
 
-    What is so already changes nothing, whatever the state. Raises NotFound, InvoiceClosed, LineBound, MonthTaken,
-    BadValue.
+    What is so already changes nothing, whatever the state; `changed` says whether anything did. Raises NotFound,
+    InvoiceClosed, LineBound, MonthTaken, BadValue.
     """
     present(Invoice, [invoice])
     journal().changing(Invoice, [invoice])
@@ -99,42 +109,46 @@ def update(
     _change(invoice, before, changes)
     if difference:
         add_line(invoice, difference, invoices.ADJUSTMENT, invoices.ADJUSTMENT_TEXT)
-    if amount is not None:
-        _mend_amount(invoice)
-    if status is not None:
-        _move([invoice], status, terms.today(at), at)
-    return _shown(invoice, at)
+    mended = amount is not None and _mend_amount(invoice)
+    moved = status is not None and _move([invoice], status, terms.today(at), at)
+    return _shown(invoice, at).marked(bool(changes or difference or mended or moved))
 
 
 @transactional
 def pay(terms: Terms, ids: Iterable[int], *, at: datetime, on: date | None = None, note: str | None = None) -> Listing:
-    """Mark these invoices paid, on a day (today unless said), all or none; the invoices.
+    """Mark these invoices paid, on a day (today unless said), all or none; the invoices, and which of them changed.
 
-    One that is paid already stays as it is. Raises NotFound, InvoiceClosed.
+    One that is paid already stays as it is. Raises NotFound, FuturePayment, InvoiceClosed, and AlreadyDone where one
+    was paid on another day or has another note than is given.
     """
     wanted = present(Invoice, ids)
+    today = terms.today(at)
+    if on is not None and on > today:
+        again = f"Leave --on out for today: streamctl invoices pay {wanted[0]}" if len(wanted) == 1 else ""
+        raise FuturePayment(on.isoformat(), today.isoformat(), again)
     journal().of_invoices = True
     journal().changing(Invoice, wanted)
-    _move(wanted, invoices.PAID, on or terms.today(at), at, note)
-    return fetched("invoice", wanted, at)
+    moved = _move(wanted, invoices.PAID, today, at, on=on, note=note)
+    return fetched("invoice", wanted, at).marked(moved)
 
 
 @transactional
 def void(terms: Terms, ids: Iterable[int], *, at: datetime, reason: str | None = None) -> Listing:
-    """Void these invoices, all or none; the invoices. One that is void already stays as it is.
+    """Void these invoices, all or none; the invoices, when they were voided, and which of them changed.
 
-    Raises NotFound, InvoiceClosed.
+    One that is void already stays as it is. Raises NotFound, InvoiceClosed, and AlreadyDone where one was voided for
+    another reason than is given.
     """
     wanted = present(Invoice, ids)
     journal().of_invoices = True
     journal().changing(Invoice, wanted)
-    _move(wanted, invoices.VOID, terms.today(at), at, reason)
-    return fetched("invoice", wanted, at)
+    moved = _move(wanted, invoices.VOID, terms.today(at), at, note=reason)
+    return fetched("invoice", wanted, at, also="voided_at").marked(moved)
 
 
 @transactional
 def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
-    """Make paid and void invoices outstanding again, all or none; the invoices.
+    """Make paid and void invoices outstanding again, all or none; the invoices, and which of them changed.
 
     One that has a number is owed from then on: an issued one stays as it was issued, and another is issued now.
     Raises NotFound, MonthTaken where one would be open beside the member's open one of that month, and BadValue where
@@ -143,14 +157,15 @@ def reopen(terms: Terms, ids: Iterable[int], *, at: datetime) -> Listing:
     wanted = present(Invoice, ids)
     journal().of_invoices = True
     journal().changing(Invoice, wanted)
-    for invoice in _rows(wanted):
+    closed = [invoice for invoice in _rows(wanted) if invoice.status != invoices.OUTSTANDING]
+    for invoice in closed:
         owed = {"status": invoices.OUTSTANDING, "paid_on": None, "voided_at": None, **owed_again(terms, invoice, at)}
         try:
             with savepoint():
                 Invoice.update(owed).where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             raise _month_taken_or(error, invoice.user_id, invoice.month, invoice.id) from error
-    return fetched("invoice", wanted, at)
+    return fetched("invoice", wanted, at).marked({invoice.id for invoice in closed})
 
 
 @transactional
@@ -202,32 +217,65 @@ def _change(invoice: int, before: dict[str, Any], changes: dict[str, Any]) -> No
             raise _month_taken_or(error, after["user"], after["month"], invoice) from error
 
 
-def _move(ids: list[int], status: str, today: date, at: datetime, note: str | None = None) -> None:
-    """Move these invoices to the status. Raises InvoiceClosed for the first that can't take it."""
-    if status == invoices.OUTSTANDING:
-        stuck = _first(ids, Invoice.status != invoices.OUTSTANDING)
-        changes: dict[str, Any] = {}
-    elif status == invoices.PAID:
-        stuck = _first(ids, Invoice.status == invoices.VOID)
-        changes = {"status": status, "paid_on": today}
-    else:
-        stuck = _first(ids, Invoice.status == invoices.PAID)
-        changes = {"status": status, "voided_at": at}
-    if stuck:
-        raise InvoiceClosed(stuck.id, invoices.state(stuck.status, stuck.number, stuck.issued_at))
+def _move(
+    ids: list[int], status: str, today: date, at: datetime, *, on: date | None = None, note: str | None = None
+) -> set[int]:
+    """Move these invoices to the status, a payment of today or of the day `on`; the ids of those that were not there.
+
+    Raises InvoiceClosed for the first that can't take it, and AlreadyDone where one that is there was paid on another
+    day than `on`, or has another note.
+    """
+    moving, otherwise = [], []
+    for invoice in _rows(ids):
+        if invoice.status == status:
+            if note not in (None, invoice.note or "") or on not in (None, invoice.paid_on):
+                otherwise.append(invoice)
+        elif invoice.status == invoices.OUTSTANDING:
+            moving.append(invoice.id)
+        else:
+            raise InvoiceClosed(invoice.id, invoices.state(invoice.status, invoice.number, invoice.issued_at))
+    if otherwise:
+        raise _already_done(otherwise, today, on, note)
+    changes: dict[str, Any] = {"status": status}
+    changes |= {"paid_on": on or today} if status == invoices.PAID else {"voided_at": at}
     if note is not None:
         changes["note"] = note
-    for chunk in chunked(ids, AT_ONCE) if changes else ():
-        movable = Invoice.id.in_(chunk) & (Invoice.status == invoices.OUTSTANDING)
-        Invoice.update(changes).where(movable).execute()
+    for chunk in chunked(moving, AT_ONCE):
+        Invoice.update(changes).where(Invoice.id.in_(chunk)).execute()
+    return set(moving)
 
 
-def _first(ids: list[int], condition: Any) -> Invoice | None:
-    for chunk in chunked(ids, AT_ONCE):
-        found = Invoice.select().where(Invoice.id.in_(chunk) & condition).order_by(Invoice.id).first()
-        if found is not None:
-            return found  # type: ignore[no-any-return]
-    return None
+def _already_done(otherwise: list[Invoice], today: date, on: date | None, note: str | None) -> AlreadyDone:
+    """The refusal that names the first of these."""
+    first = otherwise[0]
+    paid = first.status == invoices.PAID
+    if on not in (None, first.paid_on):
+        message = f"Invoice {first.id} was paid on {first.paid_on} already, not on {on}."
+        if first.paid_on is None:
+            message = f"Invoice {first.id} is paid already, on a day that is not known."
+    else:
+        noted = f"with the note {quoted(first.note)}" if first.note else "without a note"
+        message = f"Invoice {first.id} is {'paid' if paid else 'void'} already, {noted}."
+    options = []
+    if paid and (day := on or first.paid_on) and day <= today:
+        options.append(f"--on {day}")
+    if note is not None:
+        options.append(f"{'--note' if paid else '--reason'} {shell_quoted(note)}")
+    ids = " ".join(str(invoice) for invoice in _reopenable(otherwise[:10]))
+    move = " ".join(["streamctl invoices", "pay" if paid else "void", ids, *options])
+    hint = f"Do it again with: streamctl invoices reopen {ids} && {move}" if ids else ""
+    return AlreadyDone(message, hint, invoice=first.id, paid_on=first.paid_on and str(first.paid_on), note=first.note)
+
+
+def _reopenable(closed: Iterable[Invoice]) -> list[int]:
+    """The ids of those that can be reopened together: of a member's month one at most is open."""
+    ids: dict[Any, int] = {}
+    for invoice in closed:
+        if invoices.is_final(invoice.number, invoice.issued_at):
+            ids[invoice.id] = invoice.id
+        elif open_invoice(invoice.user_id, invoice.month) is None:
+            ids.setdefault((invoice.user_id, invoice.month), invoice.id)
+    return list(ids.values())
 
 
 def _rows(ids: list[int]) -> Iterable[Invoice]:
@@ -240,10 +288,12 @@ def _sum_of_lines(invoice: int) -> int:
     return int(total.scalar())
 
 
-def _mend_amount(invoice: int) -> None:
-    """Make the amount the sum of the lines, even if somebody changed it behind our back."""
+def _mend_amount(invoice: int) -> bool:
+    """Make the amount the sum of the lines, if somebody changed it behind our back; whether it was another."""
+    total = _sum_of_lines(invoice)
     try:
-        Invoice.update(amount=_sum_of_lines(invoice)).where(Invoice.id == invoice).execute()
+        mend = Invoice.update(amount=total).where((Invoice.id == invoice) & (Invoice.amount != total))
+        return bool(mend.execute())
     except IntegrityError as error:
         raise below_zero_or(error, invoice) from error
 

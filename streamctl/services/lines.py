@@ -62,7 +62,7 @@ def update(
     amount: Decimal | None = None,
     description: str | None = None,
 ) -> Record:
-    """Change what is given of a line on an open invoice, or move it to another; the line.
+    """Change what is given of a line on an open invoice, or move it to another; the line, and whether it changed.
 
     Raises NotFound, InvoiceClosed, LineBound, BelowZero, BadValue.
     """
@@ -78,7 +78,8 @@ def update(
         changes["amount"] = invoices.signed(terms.minor(amount), found.kind, found.amount)
     if description is not None:
         changes["description"] = description
-    if any(getattr(found, name) != value for name, value in changes.items()):
+    changed = any(getattr(found, name) != value for name, value in changes.items())
+    if changed:
         journal().changing(Invoice, [found.invoice_id, changes.get("invoice", found.invoice_id)])
         journal().changing(InvoiceLine, [line])
         must_be_open(found.invoice)
@@ -90,7 +91,7 @@ def update(
             target = changes.get("invoice", found.invoice_id)
             falls = Invoice.get_by_id(target).amount + changes.get("amount", found.amount) < 0
             raise below_zero_or(error, target if falls else found.invoice_id) from error
-    return fetch("line", [line], at)[0]
+    return fetch("line", [line], at)[0].marked(changed)
 
 
 @transactional

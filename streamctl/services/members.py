@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from streamctl.domain import invoices, membership
 from streamctl.domain.records import Listing, Record
@@ -81,14 +82,19 @@ def update(
     start: date | None = None,
     end: date | None = None,
 ) -> Record:
-    """Change what is given of a member; the member. Raises NotFound, DuplicateEmail, NoMembership, BadValue."""
+    """Change what is given of a member; the member, and whether anything changed.
+
+    Raises NotFound, DuplicateEmail, NoMembership, BadValue.
+    """
     user = member_id(member)
     journal().changing(User, [user])
+    person: dict[str, str | None] = {}
     if email is not None:
         must_be_free(email, user)
-        User.update(email=email, email_key=email_key(email)).where(User.id == user).execute()
+        person |= {"email": email, "email_key": email_key(email)}
     if name is not None:
-        User.update(name=name or None).where(User.id == user).execute()
+        person["name"] = name or None
+    changed = _change(User.get_by_id(user), person)
     given = {
         "credit_limit": credits,
         "fee": None if fee is None else terms.minor(fee),
@@ -99,33 +105,33 @@ def update(
     if changes:
         found = _about_to_change(user)
         membership.period(start or found.start_date, end or found.end_date, None)
-        Membership.update(changes).where(Membership.user == user).execute()
-    return fetch("member", [user], at)[0]
+        changed |= _change(found, changes)
+    return fetch("member", [user], at)[0].marked(changed)
 
 
 @transactional
 def cancel(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> Listing:
-    """Cancel these memberships as of today, all or none; the members. One that is cancelled stays as it is.
+    """Cancel these memberships as of today, all or none; the members, since when, and which of them changed.
 
-    Open streams go on until they are checked out. Raises NotFound, NoMembership.
+    One that is cancelled stays as it is. Open streams go on until they are checked out. Raises NotFound, NoMembership.
     """
     users = member_ids(members)
-    for user in users:
-        if _about_to_change(user).state == membership.ACTIVE:
-            Membership.update(state=membership.CANCELLED, cancelled_on=terms.today(at)).where(
-                Membership.user == user
-            ).execute()
-    return fetched("member", users, at)
+    changes = {"state": membership.CANCELLED, "cancelled_on": terms.today(at)}
+    active = [(user, found) for user in users if (found := _about_to_change(user)).state == membership.ACTIVE]
+    changed = {user for user, found in active if _change(found, changes)}
+    return fetched("member", users, at, also="cancelled_on").marked(changed)
 
 
 @transactional
 def reactivate(terms: Terms, members: Iterable[MemberRef], *, at: datetime) -> Listing:
-    """Take cancelled memberships up again, all or none; the members. Raises NotFound, NoMembership."""
+    """Take cancelled memberships up again, all or none; the members, and which of them changed.
+
+    Raises NotFound, NoMembership.
+    """
     users = member_ids(members)
-    for user in users:
-        _about_to_change(user)
-        Membership.update(state=membership.ACTIVE, cancelled_on=None).where(Membership.user == user).execute()
-    return fetched("member", users, at)
+    changes = {"state": membership.ACTIVE, "cancelled_on": None}
+    changed = {user for user in users if _change(_about_to_change(user), changes)}
+    return fetched("member", users, at).marked(changed)
 
 
 @transactional
@@ -166,7 +172,8 @@ def delete(terms: Terms, members: Iterable[MemberRef], *, at: datetime, force: b
 
 @transactional
 def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
-    """Take name and e-mail out, of the log too, and keep the books; the member as it stands then.
+    """Take name and e-mail out, of the log too, and keep the books; the member as it stands then, and whether that
+    changed anything.
 
     Of a member who was deleted they are in the log alone: there is nothing but the id then. Raises NotFound.
     """
@@ -174,15 +181,15 @@ def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
     if number is not None and find_member(member) is None and called_in_log(number):
         journal().erase(number)
         journal().all_of(User, number, number)
-        return Record(shown("member"), (number, *[None] * (len(shown("member")) - 1)))
+        return Record(shown("member"), (number, *[None] * (len(shown("member")) - 1))).marked(changed=True)
     user = member_id(member)
     journal().changing(User, [user])
     journal().erase(user)
     address = f"erased-{user}@erased.invalid"
     while find_member(address) not in (None, user):
         address = f"erased-{address}"
-    User.update(email=address, email_key=address, name=None).where(User.id == user).execute()
-    return fetch("member", [user], at)[0]
+    changed = _change(User.get_by_id(user), {"email": address, "email_key": address, "name": None})
+    return fetch("member", [user], at)[0].marked(changed)
 
 
 def _enroll(
@@ -205,6 +212,14 @@ def _enroll(
         end_date=end,
     ).execute()
     journal().added(Membership, int(made))
+
+
+def _change(row: User | Membership, values: Mapping[str, Any]) -> bool:
+    """Write those of the values that the row has not yet; whether there were any."""
+    changes = {column: value for column, value in values.items() if getattr(row, column) != value}
+    if changes:
+        type(row).update(changes).where(type(row).id == row.id).execute()
+    return bool(changes)
 
 
 def _about_to_change(user: int) -> Membership:

@@ -14,8 +14,13 @@ SETTING = (Column("key"), Column("value"))
 
 @transactional
 def change(now: Terms, key: str, value: str) -> Record:
-    """Change one setting; the setting. Raises BadValue, and SettingFixed for the currency once there are amounts."""
+    """Change one setting; the setting, and whether it changed.
+
+    Raises BadValue, and SettingFixed for the currency once there are amounts.
+    """
     stored = terms.read(key, value)
+    if settings()[key] == stored:
+        return Record(SETTING, (key, stored)).marked(changed=False)
     if key == "currency" and stored != now.currency and (InvoiceLine.select().exists() or _fees()):
         raise SettingFixed(
             f"The currency stays {now.currency}: there are amounts in it.",
@@ -29,7 +34,7 @@ def change(now: Terms, key: str, value: str) -> Record:
     Setting.insert(key=key, value=stored).on_conflict(
         conflict_target=[Setting.key], update={Setting.value: stored}
     ).execute()
-    return Record(SETTING, (key, stored))
+    return Record(SETTING, (key, stored)).marked(changed=True)
 
 
 def _fees() -> bool:

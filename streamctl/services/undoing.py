@@ -11,7 +11,7 @@ from peewee import IntegrityError
 
 from streamctl.domain import invoices
 from streamctl.domain.terms import Terms
-from streamctl.errors import CannotUndo, InUse, counted
+from streamctl.errors import CannotUndo, FuturePayment, InUse, counted
 from streamctl.services import settings
 from streamctl.services.books import below_zero_or, must_be_open
 from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line, owed_again
@@ -140,11 +140,7 @@ def turn_back(terms: Terms, entry: int, change: Change, at: datetime) -> None:
         case "user" if "email" in back:
             must_be_free(back["email"], key)
         case "invoice":
-            back = {column: value for column, value in back.items() if column not in FINAL}
-            found = Invoice.get_by_id(key)
-            _must_change(found, back)
-            if back.get("status") == invoices.OUTSTANDING:
-                back |= owed_again(terms, found, at)
+            back = _of_invoice(terms, Invoice.get_by_id(key), back, at)
         case "invoice_line":
             for invoice in {InvoiceLine.get_by_id(key).invoice_id, back.get("invoice")} - {None}:
                 must_be_open(Invoice.get_by_id(invoice))
@@ -161,13 +157,21 @@ def turn_back(terms: Terms, entry: int, change: Change, at: datetime) -> None:
         model.update(changed).where(model._meta.primary_key == key).execute()
 
 
-def _must_change(invoice: Invoice, back: dict[str, Any]) -> None:
-    """Raises LineBound, and InvoiceClosed unless the invoice is only moved, or is opened again by it."""
+def _of_invoice(terms: Terms, invoice: Invoice, before: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """The columns of an invoice to put back.
+
+    Raises LineBound, FuturePayment, and InvoiceClosed unless the invoice is only moved, or is opened again by it.
+    """
+    back = {column: value for column, value in before.items() if column not in FINAL}
     if {"user", "month"} & back.keys():
         must_hold_no_system_line(invoice.id)
-    opens = back.get("status") == invoices.OUTSTANDING and not invoices.is_final(invoice.number, invoice.issued_at)
-    if not opens and not back.keys() <= MOVED:
+    reopened = back.get("status") == invoices.OUTSTANDING
+    opened = reopened and not invoices.is_final(invoice.number, invoice.issued_at)
+    if not opened and not back.keys() <= MOVED:
         must_be_open(invoice)
+    if (back.get("paid_on") or "") > (today := terms.today(at).isoformat()):
+        raise FuturePayment(back["paid_on"], today)
+    return {**back, **owed_again(terms, invoice, at)} if reopened else back
 
 
 def _see(invoice: int) -> str:

@@ -106,14 +106,14 @@ def key_of(entity: str) -> Any:
     return {"member": User.id, "invoice": Invoice.id, "line": InvoiceLine.id, "stream": Stream.id}[entity]
 
 
-def shown(entity: str) -> tuple[Column, ...]:
-    """The columns of an entity without the extra ones."""
-    return tuple(column for column in ENTITIES[entity] if not column.extra)
+def shown(entity: str, also: str = "") -> tuple[Column, ...]:
+    """The columns of an entity without the extra ones, but for the one called `also`."""
+    return tuple(column for column in ENTITIES[entity] if not column.extra or column.name == also)
 
 
-def fetch(entity: str, ids: Iterable[int], at: datetime) -> list[Record]:
+def fetch(entity: str, ids: Iterable[int], at: datetime, also: str = "") -> list[Record]:
     """The rows with these ids, in the order of the ids; the ids that are not there are left out."""
-    columns = shown(entity)
+    columns = shown(entity, also)
     wanted = list(ids)
     found: dict[int, Record] = {}
     for start in range(0, len(wanted), AT_ONCE):
@@ -123,9 +123,9 @@ def fetch(entity: str, ids: Iterable[int], at: datetime) -> list[Record]:
     return [found[number] for number in wanted if number in found]
 
 
-def fetched(entity: str, ids: Iterable[int], at: datetime) -> Listing:
+def fetched(entity: str, ids: Iterable[int], at: datetime, also: str = "") -> Listing:
     """The same as a listing, read now: it stays what it was when the rows change."""
-    return Listing(shown(entity), [record.row for record in fetch(entity, ids, at)])
+    return Listing(shown(entity, also), [record.row for record in fetch(entity, ids, at, also)])
 
 
 def invoice_with_lines(invoice: int, at: datetime) -> Record | None:

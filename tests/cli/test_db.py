@@ -107,10 +107,10 @@ def test_every_setting_can_be_set_and_is_used(program: Program) -> None:
         ("seller_note", "Pay soon", "Pay soon"),
         ("seller_note", "", ""),
     ):
-        assert program.ok("db", "set", key, value) == {"key": key, "value": stored}
+        assert program.ok("db", "set", key, value) == {"key": key, "value": stored, "changed": True}
         assert program.ok("db", "info")[key] == stored
     rehearsed = program.ok("db", "set", "payment_days", "1", "--dry-run")
-    assert rehearsed == {"key": "payment_days", "value": "1", "dry_run": True}
+    assert rehearsed == {"key": "payment_days", "value": "1", "changed": True, "dry_run": True}
     assert program.ok("db", "info")["payment_days"] == "30"
     late = program.at("2026-12-01T03:00:00Z")
     late.ok("members", "add", "a@b", "--credits", 2)

@@ -11,7 +11,7 @@ import pytest
 from program import Program
 
 from streamctl.domain.records import Listing
-from streamctl.errors import InvoiceClosed, MonthTaken, NotFound, Refused
+from streamctl.errors import AlreadyDone, InvoiceClosed, MonthTaken, NotFound, Refused
 from streamctl.services import invoices, lines, members, streaming
 from streamctl.store.database import Store
 
@@ -55,7 +55,7 @@ def test_paying_and_voiding_write_down_when_and_why(member: Program) -> None:
     assert paid.out == (
         '[\n{"id": 1, "user": 1, "date": "2026-10-01", "status": "PAID", "description": "Invoice for 2026-10", '
         '"amount": 9.90, "invoice_lines": [1], "month": "2026-10", "number": null, "issued_at": null, '
-        '"due_date": null, "paid_on": "2026-11-21"}\n]\n'
+        '"due_date": null, "paid_on": "2026-11-21", "changed": true}\n]\n'
     )
     (void,) = member.ok("invoices", "void", 2, "--reason", "mistake")
     assert (void["status"], void["paid_on"], void["amount"]) == ("VOID", None, 9.9)
@@ -72,8 +72,14 @@ def test_what_is_done_already_stays_as_it_was(bob: Store, program: Program) -> N
     invoices.void([2], at=AT, reason="mistake")
     before = program.books()
     later = datetime(2026, 12, 24, tzinfo=UTC)
-    assert values(invoices.pay([1], at=later, on=date(2026, 12, 1), note="card"), "paid_on") == [("2026-11-01",)]
-    assert values(invoices.void([2], at=later, reason="other"), "status") == [("VOID",)]
+    assert values(invoices.pay([1], at=later, on=date(2026, 11, 1), note="cash"), "paid_on") == [("2026-11-01",)]
+    assert values(invoices.void([2], at=later, reason="mistake"), "status") == [("VOID",)]
+    for call in (
+        lambda: invoices.pay([1, 3], at=later, on=date(2026, 12, 1)),
+        lambda: invoices.pay([3, 1], at=later, note="card"),
+        lambda: invoices.void([2, 3], at=later, reason="other"),
+    ):
+        refused(program, AlreadyDone, call)
     assert values(invoices.reopen([3], at=later), "status") == [("OUT",)]
     invoices.update(1, at=later, status="PAID", amount=Decimal(5), description="Invoice for 2026-09")
     assert program.books() == before

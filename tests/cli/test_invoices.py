@@ -52,13 +52,14 @@ def test_what_is_stored_of_an_issued_and_paid_invoice_is_shown(member: Program) 
     member.sql(
         "UPDATE invoice SET issued_at = '2026-12-01T00:00:05Z', number = '2026-11-00001', due_date = '2026-12-15'"
     )
-    (paid,) = member.ok("invoices", "pay", 1, "--on", "2026-12-02", "--note", "by card")
+    (paid,) = member.at("2026-12-02T12:00:00Z").ok("invoices", "pay", 1, "--note", "by card")
     assert list(paid.items())[7:] == [
         ("month", "2026-11"),
         ("number", "2026-11-00001"),
         ("issued_at", "2026-12-01T00:00:05Z"),
         ("due_date", "2026-12-15"),
         ("paid_on", "2026-12-02"),
+        ("changed", True),
     ]
     more = member.ok("invoices", "list", "--columns", "email,note,voided_at")
     assert more == [{"email": "bob@example.com", "note": "by card", "voided_at": None}]
@@ -120,7 +121,7 @@ def test_the_same_month_of_another_year_is_another_month(member: Program) -> Non
 
 def test_an_update_changes_only_what_is_given(member: Program) -> None:
     member.ok("members", "add", "eve@example.com")
-    before = member.ok("invoices", "create", 1, "--amount", 5)
+    before = member.ok("invoices", "create", 1, "--amount", 5) | {"changed": True}
     assert member.ok("invoices", "update", 1, "--description", "Nov") == before | {"description": "Nov"}
     after = member.ok("invoices", "update", 1, "--member", "EVE@example.com", "--date", "2027-01-31")
     assert after == before | {"description": "Nov", "user": 2, "date": "2027-01-31", "month": "2027-01"}
@@ -137,7 +138,7 @@ def test_an_amount_that_is_set_adds_an_adjustment_for_the_difference(member: Pro
     )
     down = member.ok("invoices", "update", 1, "--amount", 0)
     assert (down["amount"], [line["amount"] for line in down["invoice_lines"]]) == (0, [5, 2.5, -7.5])
-    assert member.ok("invoices", "update", 1, "--amount", "0.00") == down
+    assert member.ok("invoices", "update", 1, "--amount", "0.00") == down | {"changed": False}
 
 
 def test_an_invoice_moves_into_no_month_that_is_taken(store: Store, program: Program) -> None:

@@ -91,7 +91,7 @@ def test_every_change_of_a_line_is_a_change_of_its_invoice(member: Program) -> N
     member.ok("lines", "add", 1, "--amount", "2.50", "--description", "Late fee")
     assert member.ok("invoices", "show", 1)["amount"] == 7.5
     updated = member.ok("lines", "update", 2, "--amount", 3)
-    assert (updated["amount"], updated["description"]) == (3, "Late fee")
+    assert (updated["amount"], updated["description"], updated["changed"]) == (3, "Late fee", True)
     assert member.ok("lines", "update", 2, "--description", "Fee") == updated | {"description": "Fee"}
     (gone,) = member.ok("lines", "delete", 1, "--yes")
     assert (gone["id"], gone["amount"], gone["kind"]) == (1, 5, "manual")
@@ -123,7 +123,7 @@ def test_a_discount_cannot_take_an_invoice_below_zero(bob: Store, program: Progr
 
 def test_moving_a_line_mends_both_invoices(bob: Store, program: Program) -> None:
     moved = lines.update(1, at=AT, invoice=2, amount=Decimal(7), description="December")
-    assert moved.row == (1, 2, 700, "December", "manual", None)
+    assert moved.row == (1, 2, 700, "December", "manual", None, True)
     assert amounts(program) == [0, 700]
 
 

@@ -118,7 +118,7 @@ def test_erasing_takes_name_and_email_out_and_keeps_the_books(member: Program) -
     assert changed == {"user", "journal", "journal_row", "journal_person"}
     assert not any("bob" in str(value).lower() for rows in after.values() for row in rows for value in row)
     assert member.refused("members", "show", "bob@example.com")["status"] == 3
-    assert member.ok("members", "erase", 1, "--yes") == erased
+    assert member.ok("members", "erase", 1, "--yes") == erased | {"changed": False}
     assert member.ok("members", "add", "bob@example.com")["id"] == 2
 
 
