@@ -29,7 +29,7 @@ class Receipts:
         with _opened(self._file) as descriptor:
             desk = self._desk
             for receipts in play(
-                Feed(descriptor), self._group, clock=desk.clock, by_clock=desk.by_clock, stop=self._stop
+                Feed(descriptor, self._file), self._group, clock=desk.clock, by_clock=desk.by_clock, stop=self._stop
             ):
                 self._played += len(receipts)
                 self._refused += sum(receipt.refused for receipt in receipts)

@@ -177,7 +177,9 @@ def watch(
 @group.dumps("batch")
 def batch(
     desk: Desk,
-    file: Annotated[str, typer.Argument(help="Events as JSON Lines or CSV; - is standard input.", metavar="FILE")],
+    file: Annotated[
+        str, typer.Argument(help="Events as JSON Lines, or as CSV with a header; - is standard input.", metavar="FILE")
+    ],
     commit_every: Annotated[
         Group,
         typer.Option(

@@ -1,12 +1,13 @@
-"""Events of a batch: one line each, as JSON or as CSV, read strictly."""
+"""Events of a batch: a line of JSON or a record of CSV each, read strictly."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from streamctl.domain import strictjson, text
+from streamctl.domain import csvrecords, strictjson, text
 from streamctl.domain.calendar import typed_duration, typed_instant
 from streamctl.errors import BadData, BadValue, listed, quoted
 
@@ -53,56 +54,61 @@ def group(text: str) -> Group:
         raise BadValue(f"{quoted(text)} is neither a number of events nor a duration, such as 1000 or 5s.") from None
 
 
+class GoesOn(BadData):
+    """A line that opens a JSON object or array and does not close it: the lines after it are no events."""
+
+
 def from_json(line: bytes) -> Event:
-    """The event on a line of JSON Lines. Raises BadData, BadValue."""
-    found = strictjson.parse(line, "The line")
+    """The event on a line of JSON Lines. Raises GoesOn, BadData, BadValue."""
+    try:
+        found = strictjson.parse(line, "The line")
+    except BadData as error:
+        if _goes_on(line):
+            raise GoesOn(error.message) from None
+        raise
     if not isinstance(found, dict):
         raise BadData("The line is no JSON object.")
     return read(found)
 
 
-def csv_reader(header: list[str]) -> Callable[[bytes], Event]:
-    """A reader of the lines below this CSV header. Raises BadData when it is none."""
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown or "action" not in header or len(set(header)) < len(header):
-        raise BadData(
-            f"{quoted(','.join(header))} is no header of events.",
-            f"The columns are {','.join(COLUMNS)}; action must be.",
-        )
+def _goes_on(line: bytes) -> bool:
+    """Whether the line ends between the parts of an object or array, and not torn inside of one."""
+    bare = re.sub(rb'"(?:[^"\\]|\\.)*+"', b"", line)
+    opened = sum(map(bare.count, (b"{", b"["))) - sum(map(bare.count, (b"}", b"]")))
+    return opened > 0 and b'"' not in bare and re.search(rb"[\w.+-]\s*$", bare) is None
 
-    def from_csv(line: bytes) -> Event:
-        cells = csv_cells(line)
-        if len(cells) != len(header):
-            raise BadData(f"The line has {len(cells)} cells; the header has {len(header)}.")
-        return read({name: cell for name, cell in zip(header, cells, strict=True) if cell != ""})
+
+def csv_reader(header: list[str], delimiter: str = ",") -> Callable[[bytes], Event]:
+    """A reader of the records below this CSV header. Raises BadData when it is none, naming what is wrong with it."""
+    names = [name.strip().lower() for name in header]
+    if not set(names) & set(COLUMNS):
+        raise _no_header(f"{quoted(delimiter.join(header))} is neither a JSON object nor a header of events.")
+    if unknown := [name for name in header if name.strip().lower() not in COLUMNS]:
+        raise _no_header(f"Events have no column {listed(map(quoted, unknown))}.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise _no_header(f"The header has the column {listed(twice)} twice.")
+    if "action" not in names:
+        raise _no_header(f"The header {quoted(delimiter.join(header))} has no column action.")
+
+    def from_csv(record: bytes) -> Event:
+        cells = csvrecords.cells(record, delimiter)
+        if len(cells) != len(names):
+            raise BadData(f"The record has {len(cells)} cells; the header has {len(names)}.")
+        return read({name: cell for name, cell in zip(names, cells, strict=True) if cell != ""})
 
     return from_csv
 
 
-def csv_header(line: bytes) -> list[str] | None:
-    """The names of the columns, when the line looks like the header of a CSV of events."""
-    try:
-        cells = csv_cells(line)
-    except BadData:
-        return None
-    return cells if set(cells) & set(COLUMNS) else None
-
-
-def csv_cells(line: bytes) -> list[str]:
-    """The cells of one line of CSV. Raises BadData."""
-    import csv
-
-    try:
-        rows = list(csv.reader([line.decode("utf-8-sig")], strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadData(f"The line is no CSV: {error}.") from None
-    return rows[0] if rows else []
+def _no_header(message: str) -> BadData:
+    return BadData(message, f"The columns are {','.join(COLUMNS)}, in any order; action must be one of them.")
 
 
 def read(values: Mapping[str, Any]) -> Event:
     """The event that these values describe. Raises BadData, BadValue."""
     action = values.get("action")
     allowed = ALLOWED.get(action) if isinstance(action, str) else None
+    if action is None or action == "":
+        raise BadData(f"The action is missing; it is one of {listed(ACTIONS)}.")
     if allowed is None:
         raise BadData(f"The action {quoted(action)} is none of {listed(ACTIONS)}.")
     given = {name: value for name, value in values.items() if value is not None}

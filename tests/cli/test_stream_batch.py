@@ -77,10 +77,15 @@ def test_csv_says_what_json_lines_say(bob: Program, twin: Callable[[], Program])
 def test_a_line_nobody_can_read_is_refused_by_its_number_and_the_run_goes_on(bob: Program) -> None:
     unreadable = [
         *(b'{"action": "checkin", "member": 1', b'{"action": "checkin", "member": NaN}', b"[]", b"nonsense"),
+        *(b'{"action": "checkin", "dev', b'{"action": "checkin", "lease": nul', b"}", b"]", b'["checkin", {}]'),
         *(b'{"action": "checkin", "member": 1, "member": 1}', b'{"action": "checkin", "member": 1, "x": 1}'),
         *(b'{"action": "checkin", "member": 1.5}', b'{"action": "checkin", "member": 1, "ref": 7}'),
         *(b'{"action": "checkin", "member": 1, "device": "\xff"}', b'{"action": "checkin", "member": 1, "lease": "5"}'),
-        *(b'{"action": "checkin", "member": 1, "device": "' + b"x" * 200_000 + b'"}', b"\xff\xfe\x00", b"[" * 60_000),
+        *(
+            b'{"action": "checkin", "member": 1, "device": "' + b"x" * 200_000 + b'"}',
+            b"\xff\xfe\x00",
+            b"[" * 30_000 + b"]" * 30_000,
+        ),
         *(b'{"action": "dance", "member": 1}', b'{"member": 1}', b'{"action": "heartbeat"}'),
         *(
             b'{"action": "checkin", "member": 1, "at": "2026-11-22 12:00"}',
@@ -107,12 +112,12 @@ def test_an_action_that_is_no_text_is_one_refused_line_like_any_other(bob: Progr
 
 
 def test_an_unreadable_first_line_of_json_lines_is_refused_like_any_other(bob: Program) -> None:
-    status, receipts, _ = batch(bob, b'{"action": \n' + GOOD)
+    status, receipts, _ = batch(bob, b'{"action": "che\n' + GOOD)
     assert (status, [receipt["ok"] for receipt in receipts]) == (4, [False, True])
 
 
 def test_a_csv_line_with_wrong_cells_is_refused_by_its_number(bob: Program) -> None:
-    data = b'action,member\ncheckin,1\ncheckin\ncheckin,1,tv\ncheckin,"1\ncheckin,\xff\n\ncheckin,1\n'
+    data = b'action,member\ncheckin,1\ncheckin\ncheckin,1,tv\ncheckin,1"\ncheckin,\xff\n\ncheckin,1\n'
     status, receipts, _ = batch(bob, data)
     assert status == 4
     assert [(receipt["line"], receipt["ok"]) for receipt in receipts] == [
@@ -120,13 +125,73 @@ def test_a_csv_line_with_wrong_cells_is_refused_by_its_number(bob: Program) -> N
     ]
 
 
-@pytest.mark.parametrize("header", [b"action,user", b"member,ref", b"action,action"])
-def test_a_csv_without_the_header_of_events_is_refused_whole(bob: Program, header: bytes) -> None:
+@pytest.mark.parametrize(
+    "header", [b"action,user", b"member,ref", b"action,action", b"checkin,1", b"nonsense", b"sep=|\naction|member"]
+)
+def test_an_input_without_the_header_of_events_is_refused_whole_by_one_error(bob: Program, header: bytes) -> None:
     books = bob.books()
     status, receipts, err = batch(bob, header + b"\ncheckin,1\n")
     assert (status, receipts) == (4, [])
     assert err.startswith("Error: ")
+    assert err.count("\n") == 2
     assert bob.books() == books
+
+
+def test_text_inside_a_quoted_cell_is_played_by_nobody(bob: Program) -> None:
+    data = b'action,member,ref,device\ncheckin,1,a,"TV\ncheckin,2,evil1,tablet\nend"\n'
+    status, receipts, _ = batch(bob, data)
+    assert (status, [(receipt["line"], receipt["ok"]) for receipt in receipts]) == (0, [(2, True)])
+    assert bob.sql('SELECT "user", ref, device FROM stream') == [(1, "a", "TV\ncheckin,2,evil1,tablet\nend")]
+    books = bob.books()
+    status, receipts, _ = batch(bob, data.replace(b'end"', b"end") + b"checkin,2,evil2,phone\n")
+    assert (status, [(receipt["line"], receipt["ok"]) for receipt in receipts]) == (4, [(2, False)])
+    assert "The quote that opens on line 2 is never closed" in receipts[0]["error"]["message"]
+    assert bob.books() == books
+
+
+@pytest.mark.parametrize(
+    ("data", "named", "parts"),
+    [
+        (b"[\n  " + GOOD + b"\n]\n", "Line 1 opens an array", "'.[]'"),
+        (b"\n[" + GOOD + b",\n" + GOOD + b"]\n", "Line 2 opens an array", "'.[]'"),
+        (b"[" + GOOD + b"," + GOOD + b"]\n" + GOOD, "Line 1 opens an array", "'.[]'"),
+        (GOOD.replace(b", ", b",\n  ") + b"\n" + GOOD, "Line 1 opens an object that goes on", "."),
+    ],
+)
+def test_json_that_is_no_line_an_event_is_refused_whole_with_the_command_that_mends_it(
+    bob: Program, data: bytes, named: str, parts: str
+) -> None:
+    (bob.home / "my events.json").write_bytes(data)
+    books = bob.books()
+    for file, named_file in (("-", ""), ("my events.json", " 'my events.json'")):
+        answer = bob("stream", "batch", file, "--commit-every", 1, stdin=data)
+        assert (answer.status, answer.out) == (4, "")
+        assert named in answer.err
+        assert f"with: jq -c {parts}{named_file} | streamctl stream batch -" in answer.err
+    assert bob.books() == books
+
+
+@pytest.mark.parametrize("every", ["1", "1000"])
+def test_an_array_among_events_ends_the_run_and_what_stood_before_it_is_done(bob: Program, every: str) -> None:
+    good = [event("checkin", "12:00", member=1, ref=f"r{number}") for number in range(3)]
+    data = lines(*good[:2]) + b"[\n" + lines(good[2]) + b"]\n" + lines(good[2])
+    (bob.home / "events.jsonl").write_bytes(data)
+    answer = bob("stream", "batch", "events.jsonl", "--commit-every", every)
+    assert answer.status == 4
+    assert codes([json.loads(line) for line in answer.out.splitlines()]) == ["ok", "ok"]
+    assert "Line 3 opens an array" in answer.err
+    assert "tail -n +3 events.jsonl | jq -c 'arrays[], objects' | streamctl stream batch -" in answer.err
+    assert bob.sql("SELECT ref FROM stream ORDER BY id") == [("r0",), ("r1",)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_an_export_of_a_spreadsheet_is_read(bob: Program, delimiter: str) -> None:
+    table = [["Action", "MEMBER ", "Device"], ["checkin", "1", "tv, small"], ["", "1", "tv"]]
+    text = "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in table)
+    status, receipts, _ = batch(bob, b"\xef\xbb\xbf" + text.encode())
+    assert (status, [receipt["ok"] for receipt in receipts]) == (4, [True, False])
+    assert receipts[1]["error"]["message"].startswith("The action is missing; it is one of checkin")
+    assert bob.sql("SELECT device FROM stream") == [("tv, small",)]
 
 
 def test_stop_ends_the_run_at_the_first_refusal_and_keeps_what_was_before(bob: Program) -> None:
@@ -134,7 +199,7 @@ def test_stop_ends_the_run_at_the_first_refusal_and_keeps_what_was_before(bob: P
     status, receipts, _ = batch(bob, lines(*events), "--stop")
     assert (status, codes(receipts)) == (4, ["ok", "not_found"])
     assert list(ends(bob)) == [1]
-    status, receipts, _ = batch(bob, b"{\n" + lines(*events), "--stop", "--commit-every", 1)
+    status, receipts, _ = batch(bob, b"{}\n" + lines(*events), "--stop", "--commit-every", 1)
     assert (status, codes(receipts)) == (4, ["bad_data"])
 
 

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from streamctl.domain.csvrecords import cells
 from streamctl.domain.events import (
     ACTIONS,
     ALLOWED,
     BY_COUNT,
     COLUMNS,
     Event,
+    GoesOn,
     Group,
-    csv_cells,
     csv_reader,
     from_json,
     read,
@@ -80,10 +81,8 @@ def test_what_is_left_out_null_or_an_empty_cell_is_none() -> None:
     assert csv_reader(list(COLUMNS))(b"checkin,1,,,,,") == bare
 
 
-def test_cells_may_be_quoted_and_columns_in_any_order_with_a_byte_order_mark_and_a_carriage_return() -> None:
-    header = csv_cells(b"\xef\xbb\xbfdevice,member,action\r")
-    assert header == ["device", "member", "action"]
-    event = csv_reader(header)('"Bob\'s ""big"", tv é",1,checkin\r'.encode())
+def test_cells_may_be_quoted_and_columns_in_any_order() -> None:
+    event = csv_reader(["device", "member", "action"])('"Bob\'s ""big"", tv é",1,checkin'.encode())
     assert event.device == 'Bob\'s "big", tv é'
     assert from_json('\ufeff {"action":"checkin","member":1} \r'.encode()).member == "1"
 
@@ -164,11 +163,62 @@ def test_an_action_that_is_no_text_is_refused_like_any_other(action: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    "header", [[], [""], ["member"], ["action", "action"], ["action", "user"], ["Action"], [" action"]]
+    ("header", "named"),
+    [
+        ([], "''"),
+        (["nonsense"], "'nonsense' is neither a JSON object nor a header"),
+        (["member", "ref"], "'member;ref' has no column action"),
+        (["action", "Action "], "has the column action twice"),
+        (["action", "user", "x"], "no column 'user', 'x'"),
+        (["action", ""], "no column ''"),
+    ],
 )
-def test_a_header_names_the_columns_of_events(header: list[str]) -> None:
-    with pytest.raises(BadData, match="header"):
-        csv_reader(header)
+def test_a_header_names_the_columns_of_events_or_is_refused_by_what_is_wrong_with_it(
+    header: list[str], named: str
+) -> None:
+    with pytest.raises(BadData) as refused:
+        csv_reader(header, ";")
+    assert named in refused.value.message
+    assert "action,member,ref" in refused.value.hint
+
+
+def test_names_of_columns_are_read_in_any_case_and_without_spaces_around_them() -> None:
+    assert csv_reader([" Action", "MEMBER\t"])(b"checkin,1") == read({"action": "checkin", "member": "1"})
+    assert csv_reader(["action", "member"], ";")(b'checkin;"1"') == read({"action": "checkin", "member": "1"})
+
+
+def test_an_action_that_is_missing_is_called_that() -> None:
+    readers: list[tuple[Any, bytes]] = [(csv_reader(["member", "action"]), b"1,")]
+    readers += [(from_json, line) for line in (b'{"member":1}', b'{"action":null}', b'{"action":""}')]
+    for reader, line in readers:
+        with pytest.raises(BadData, match="The action is missing; it is one of checkin, checkout, heartbeat, takeover"):
+            reader(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"[", b"{", b" { ", b"[{", b'{"action": "checkin",', b'{"action":', b'{"action": "checkin"', b'{"a": ["]"'),
+        *(b'[{"action": "checkin", "member": 1},', b'{"a": "\\"}", ', b"[" * 60_000, b"{}{"),
+    ],
+    ids=lambda line: repr(line[:40]),
+)
+def test_a_line_that_opens_what_it_does_not_close_is_told_from_one_that_was_torn(line: bytes) -> None:
+    with pytest.raises(GoesOn):
+        from_json(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b'{"action": "che', b'{"action": "checkin", "member": 1', b'{"action": "checkin", "member": nu', b'{"act'),
+        *(b"]", b"}", b"[]", b'{"a": "x\\"', b'{"a": "{', b"{}}", b'{"a": 1,}', b"1", b'"', b"{}[]"),
+    ],
+)
+def test_a_torn_line_is_only_no_event(line: bytes) -> None:
+    with pytest.raises(BadData) as refused:
+        from_json(line)
+    assert type(refused.value) is BadData
 
 
 @pytest.mark.parametrize("line", [b"checkin", b"checkin,1,x", b'checkin,"1', b'checkin,"1"x', b"checkin,\xff", b""])
@@ -188,7 +238,7 @@ def test_a_group_is_a_number_of_events_or_a_time() -> None:
 def test_any_bytes_are_an_event_or_refused(line: bytes) -> None:
     assert is_read(from_json, line) in (True, False)
     assert is_read(csv_reader(["action", "member"]), line) in (True, False)
-    assert is_read(lambda found: csv_reader(csv_cells(found))(found), line) is False
+    assert is_read(lambda found: csv_reader(cells(found))(found), line) is False
 
 
 @given(some.fixed_dictionaries({}, optional={**dict.fromkeys(COLUMNS, JUNK), **VALUES}) | JUNK)
