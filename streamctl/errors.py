@@ -44,6 +44,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun.removesuffix('y')}ies" if noun.endswith("ry") else f"{number} {noun}s"
 
 
+def those(noun: str, ids: Iterable[int]) -> str:
+    """`invoice 3`, `3 invoices (3, 4, 5)`."""
+    first, *others = each = dict.fromkeys(ids)
+    return f"{counted(len(each), noun)} ({listed(each)})" if others else f"{noun} {first}"
+
+
 class StreamctlError(Exception):
     """Base of every refusal. `details` is what a program would want to know, as JSON values."""
 
@@ -111,8 +117,8 @@ class UnknownColumn(BadValue):
 class NeedsYes(UsageError):
     code = "needs_yes"
 
-    def __init__(self, question: str) -> None:
-        super().__init__(f"Not asked, because this is no terminal: {question}", "Add --yes to answer it.")
+    def __init__(self, question: str, why: str) -> None:
+        super().__init__(f"Not asked, because {why}: {question}", "Add --yes to answer it.")
 
 
 # --- 3: something named was not found

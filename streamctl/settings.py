@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,18 @@ class Settings(NamedTuple):
     timeout: float = WAIT
     quiet: bool = False
     debug: bool = False
+    no_input: bool = False
+
+    def why_not_ask(self) -> str | None:
+        """Why nobody can be asked a question here; None where somebody sees it and can answer."""
+        if self.no_input:
+            return "--no-input was given"
+        if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+            return "CI is set"
+        for name, stream in (("input", sys.stdin), ("error", sys.stderr)):
+            if stream is None or not stream.isatty():
+                return f"standard {name} is no terminal"
+        return None
 
     def place(self) -> Path | str:
         """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder; a file, or a server's URL.

@@ -13,6 +13,7 @@ import threading
 import tty
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import IO
 
 from program import Program
 
@@ -26,9 +27,18 @@ MANY = (
 
 
 def on_a_terminal(
-    program: Program, command: Iterable[str], *, typed: bytes = b"", **environment: str
+    program: Program,
+    command: Iterable[str],
+    *,
+    typed: bytes = b"",
+    out: IO[bytes] | None = None,
+    err: IO[bytes] | None = None,
+    **environment: str,
 ) -> tuple[int, str]:
-    """Run Python with these words, its input and output a terminal of its own; the status and what that got."""
+    """Run Python with these words, its input and output a terminal of its own; the status and what that got.
+
+    Its standard output, or error, may be redirected to a file.
+    """
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -42,8 +52,8 @@ def on_a_terminal(
     process = subprocess.Popen(
         [sys.executable, *command],
         stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdout=out or theirs,
+        stderr=err or theirs,
         env=program.environment | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | environment,
         cwd=program.home,
     )

@@ -89,10 +89,15 @@ def root(
         float, typer.Option("--timeout", help="Seconds to wait for a busy database.", **reading(seconds, "S"))
     ] = WAIT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Never ask: what needs a yes is refused without --yes.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Administer a streaming service: its members, their credits and streams, and what they owe."""
-    context.obj = Settings(db=db, as_of=as_of, actor=actor, timeout=timeout, quiet=quiet, debug=debug)
+    context.obj = Settings(
+        db=db, as_of=as_of, actor=actor, timeout=timeout, quiet=quiet, debug=debug, no_input=no_input
+    )

@@ -161,7 +161,7 @@ def _masked(text: str) -> str:
     return PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
 
 
-ROOT_OPTIONS = ("--db", "--as-of", "--actor", "--timeout", "--quiet", "--debug")
+ROOT_OPTIONS = ("--db", "--as-of", "--actor", "--timeout", "--quiet", "--no-input", "--debug")
 
 
 def _debug(arguments: Sequence[str]) -> None:

@@ -3,15 +3,17 @@
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from streamctl.cli.desk import Desk, confirm
+from streamctl.cli.desk import Desk, Question
 from streamctl.cli.options import Yes, number, reading
+from streamctl.domain import calendar
 from streamctl.domain.records import Answer, Column, Record
-from streamctl.errors import BadData, UsageError, counted, quoted_path, shell_quoted
+from streamctl.errors import BadData, Damaged, UsageError, counted, quoted_path, shell_quoted
 from streamctl.settings import Settings, place_of, real_now
 
 
@@ -61,9 +63,12 @@ def restore(
     from streamctl.store.database import Author
 
     place, safety = settings.place(), settings.kept_before("restore", real_now())
-    nothing_to_lose = isinstance(place, Path) and not place.exists()
-    question = f"Replace everything in the database with what is in {quoted_path(str(file))}?"
-    confirm(question, yes or nothing_to_lose)
+    if not yes:
+        restoring.must_be_another(place, file)
+        if there := _what_is_in(place, settings):
+            written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            source = f"{quoted_path(str(file))}, which is of {calendar.written(written)}"
+            Question(f"Replace {there} with what is in {source}?", settings).ask()
     with _long("Restoring", settings):
         author = Author(settings.who(), "db restore", real_now)
         done = restoring.restore(place, file, author=author, safety=safety, force=force, wait=settings.timeout)
@@ -72,6 +77,17 @@ def restore(
     said = f"Restored {done.value('path')} from {done.value('file')}: {_counts(done)}."
     back = f" What was in it before is in {kept}; go back with: {there} restore {shell_quoted(kept)}" if kept else ""
     return done.said(said + back, f"{there} info")
+
+
+def _what_is_in(place: Path | str, settings: Settings) -> str:
+    """What the database has in it, in words; nothing where there is none."""
+    from streamctl.views import losses
+
+    try:
+        loss = losses.of_database(place, wait=settings.timeout)
+    except Damaged:
+        return "what is left of the damaged database"
+    return f"all that is in the database ({_counts(loss)})" if loss else ""
 
 
 def sandbox(settings: Settings, file: Annotated[Any, file_argument("Where to; nothing is there yet.")]) -> Answer:

@@ -1,12 +1,15 @@
 """What a command function works with: the open database's terms, the moment, and the person in front of it."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import typer
 
 from streamctl.cli.options import row_id
+from streamctl.domain import money
 from streamctl.domain.calendar import TypedDay, TypedMonth
 from streamctl.domain.terms import Terms
 from streamctl.domain.text import stored
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from streamctl.views.listings import Window
 
 MOST_IN_A_LINE = 1000
+
+T = TypeVar("T")
 
 
 class Desk(NamedTuple):
@@ -73,9 +78,22 @@ class Desk(NamedTuple):
 
         return Window(columns, sort, limit, self.brief)
 
-    def confirm(self, question: str, yes: bool) -> None:
-        """Ask before a delete. Raises NeedsYes where there is nobody to ask, and Abort when the answer is no."""
-        confirm(question, yes or self.dry_run)
+    def confirmed(self, verb: Callable[[], T], question: Callable[[], str], yes: bool) -> T:
+        """Do what was asked for, after a yes unless that was given; what it answers.
+
+        What the verb would refuse is refused before the question. Raises NeedsYes, Abort, and what the verb raises.
+        """
+        if not (yes or self.dry_run):
+            asking = Question(question(), self.settings)
+            from streamctl.store.database import rehearsed
+
+            rehearsed(verb)
+            asking.ask()
+        return verb()
+
+    def money(self, amount: int) -> str:
+        """An amount in minor units with its currency."""
+        return money.spoken(amount, self.terms.currency)
 
     def clock(self) -> datetime:
         """The moment it is now, for a command that outlives the moment it began at."""
@@ -95,17 +113,24 @@ class Desk(NamedTuple):
             say(f"Note: {text}")
 
 
-def confirm(question: str, yes: bool) -> None:
-    """Ask, unless it was answered before. Raises NeedsYes where there is nobody to ask, and Abort on a no."""
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise NeedsYes(question)
-    import typer
+class Question:
+    """What a person has to say yes to, on standard error. Raises NeedsYes where nobody can see and answer it."""
 
-    from streamctl.output.safety import safe
+    def __init__(self, text: str, settings: Settings) -> None:
+        if why := settings.why_not_ask():
+            raise NeedsYes(text, why)
+        self._text = text
 
-    typer.confirm(safe(question), abort=True, err=True)
+    def ask(self) -> None:
+        """Ask, and wait for the answer. Raises Abort unless it is yes."""
+        from streamctl.output.safety import safe
+
+        print(safe(self._text), "[y/N]: ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):  # the end of the input, as Ctrl-D makes it
+            say("")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise typer.Abort
 
 
 def _lines() -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`streamctl invoices …`"""
 
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
@@ -32,7 +33,7 @@ from streamctl.cli.outcome import Row, already, parted
 from streamctl.domain import money
 from streamctl.domain.calendar import LAST, THIS, TypedDay, TypedMonth, as_instant, local_day
 from streamctl.domain.records import Answer, Listing, Record
-from streamctl.errors import UsageError, counted, listed
+from streamctl.errors import UsageError, counted, listed, those
 
 group = Group("invoices", "Invoices: what members owe for a month.")
 
@@ -183,10 +184,16 @@ def update(
 def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
     """Delete invoices with their lines: open or void ones that were never issued."""
     from streamctl.services import invoices
+    from streamctl.views import losses
 
     numbers = desk.ids(ids)
-    desk.confirm(f"Delete invoice {listed(numbers)} with all lines?", yes)
-    return _all_said(desk, "Deleted", invoices.delete(numbers, at=desk.at))._replace(again=LIST_AGAIN)
+
+    def question() -> str:
+        loss = losses.of_invoices(numbers)
+        return f"Delete {those('invoice', numbers)} with {counted(loss.lines, 'line')}, {desk.money(loss.total)}?"
+
+    answer = desk.confirmed(partial(invoices.delete, numbers, at=desk.at), question, yes)
+    return _all_said(desk, "Deleted", answer)._replace(again=LIST_AGAIN)
 
 
 @group.changes("pay")

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ from streamctl.cli.options import (
 )
 from streamctl.domain import money, text
 from streamctl.domain.records import Answer, Record
-from streamctl.errors import UsageError, listed
+from streamctl.errors import UsageError, listed, those
 
 group = Group("lines", "Lines: the amounts on invoices.")
 
@@ -137,10 +138,15 @@ def update(
 def delete(desk: Desk, ids: Ids, yes: Yes = False) -> Answer:
     """Delete lines of open invoices."""
     from streamctl.services import lines
+    from streamctl.views import losses
 
     numbers = desk.ids(ids)
-    desk.confirm(f"Delete line {listed(numbers)}?", yes)
-    answer = lines.delete(numbers, at=desk.at)
+
+    def question() -> str:
+        owners, total = losses.of_lines(numbers)
+        return f"Delete {those('line', numbers)} of {those('invoice', owners)}, {desk.money(total)}?"
+
+    answer = desk.confirmed(partial(lines.delete, numbers, at=desk.at), question, yes)
     place = [column.name for column in answer.columns].index("invoice")
     owners = {row[place] for row in answer.rows}
     again = f"streamctl invoices show {owners.pop()}" if len(owners) == 1 else "streamctl lines list"

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +25,9 @@ from streamctl.domain import text
 from streamctl.domain.calendar import TypedDay
 from streamctl.domain.records import Answer, Listing, Record
 from streamctl.errors import UsageError, counted, listed
+
+if TYPE_CHECKING:
+    from streamctl.views.losses import Loss
 
 group = Group("members", "Members: users and what they may stream.")
 
@@ -241,10 +245,16 @@ def delete(
 ) -> Answer:
     """Delete users who have neither invoices nor streams."""
     from streamctl.services import members as verbs
+    from streamctl.views import losses
 
     names = desk.words(members)
-    desk.confirm(f"Delete member {listed(names)}{' with all their streams and invoices' if force else ''}?", yes)
-    answer = verbs.delete(names, at=desk.at, force=force)
+
+    def question() -> str:
+        loss = losses.of_members(names)
+        also = f" with {_holdings(loss)}, {desk.money(loss.total)}" if loss.invoices or loss.streams else ""
+        return f"Delete member{'s' if len(loss.members) > 1 else ''} {listed(map(_person, loss.members))}{also}?"
+
+    answer = desk.confirmed(partial(verbs.delete, names, at=desk.at, force=force), question, yes)
     return answer.said(f"Deleted {_named(answer)}.", LIST_AGAIN)
 
 
@@ -252,13 +262,29 @@ def delete(
 def erase(desk: Desk, member: Member, yes: Yes = False) -> Answer:
     """Take name and e-mail out of a member for ever, and keep the books."""
     from streamctl.services import members
+    from streamctl.views import losses
 
-    desk.confirm(f"Erase name and e-mail of member {member} for ever?", yes)
-    record = members.erase(member, at=desk.at)
+    def question() -> str:
+        loss = losses.of_erasing(member)
+        if not loss.members:
+            return f"Erase what member {member}, who was deleted, is called in the log, for ever?"
+        (person,) = loss.members
+        return f"Erase name and e-mail of member {_person(person)} for ever? Their {_holdings(loss)} stay."
+
+    record = desk.confirmed(partial(members.erase, member, at=desk.at), question, yes)
     whose = f"name and e-mail of member {record.value('id')}"
     if not record.value("changed"):
         return record.said(f"Nothing to change: {whose} are erased already.", again(record))
     return record.said(f"Erased {whose}.", again(record))
+
+
+def _person(member: tuple[int, str | None, str]) -> str:
+    number, name, email = member
+    return f"{number} ({', '.join(filter(None, (name, email)))})"
+
+
+def _holdings(loss: "Loss") -> str:
+    return f"{counted(loss.invoices, 'invoice')} and {counted(loss.streams, 'stream')}"
 
 
 def _one_end(end: TypedDay | None, months: int | None) -> None:

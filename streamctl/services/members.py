@@ -21,7 +21,7 @@ from streamctl.errors import (
 )
 from streamctl.services.books import about_to_delete
 from streamctl.store.database import journal, transactional, tuples
-from streamctl.store.lookups import MemberRef, called_in_log, find_member, id_in, member_id, member_ids
+from streamctl.store.lookups import MemberRef, deleted_member, find_member, member_id, member_ids
 from streamctl.store.models import Invoice, Membership, Stream, User
 from streamctl.store.records import fetch, fetched, shown
 
@@ -177,8 +177,8 @@ def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
 
     Of a member who was deleted they are in the log alone: there is nothing but the id then. Raises NotFound.
     """
-    number = id_in(member)
-    if number is not None and find_member(member) is None and called_in_log(number):
+    number = deleted_member(member)
+    if number is not None:
         journal().erase(number)
         journal().all_of(User, number, number)
         return Record(shown("member"), (number, *[None] * (len(shown("member")) - 1))).marked(changed=True)

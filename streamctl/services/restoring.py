@@ -35,13 +35,18 @@ def restore(place: Place, path: Path, *, author: Author, safety: Path, force: bo
     Where no database is, one is made. The log is the backup's, and tells of this.
     Raises UsageError, OthersWrite, BadData, and what opening and copying do.
     """
-    if is_part_of(place, path):
-        raise UsageError("A database can't be restored from itself.", "Name a backup of it.")
-    header.check(path, "Name a file that was made with: streamctl db backup")
+    must_be_another(place, path)
     safety = files.free(safety)
     if isinstance(place, Path):
         return _into_file(place, path, author, safety, force, wait)
     return _into_server(place, path, author, safety, force, wait)
+
+
+def must_be_another(place: Place, path: Path) -> None:
+    """Raises UsageError where the file is the database itself, NoDatabase and NotOurs where it is none of ours."""
+    if is_part_of(place, path):
+        raise UsageError("A database can't be restored from itself.", "Name a backup of it.")
+    header.check(path, "Name a file that was made with: streamctl db backup")
 
 
 def _into_file(place: Path, path: Path, author: Author, safety: Path, force: bool, wait: float) -> Record:

@@ -158,6 +158,16 @@ def _log(store: Store) -> None:
         raise Damaged(store.name, f"its log takes no entry ({error})", "See why with: streamctl db check") from error
 
 
+def rehearsed(verb: Callable[[], T]) -> T:
+    """What the verb would answer now, or raises; it is taken back. Raises what the verb raises, and Busy."""
+    store = current()
+    before, store.dry_run = store.dry_run, True
+    try:
+        return verb()
+    finally:
+        store.dry_run = before
+
+
 def journal() -> Journal:
     """The journal's entry of the write transaction under way."""
     return current().journal

@@ -33,12 +33,14 @@ def find_member(member: MemberRef) -> int | None:
     return User.select(User.id).where(wanted).scalar()  # type: ignore[no-any-return]
 
 
-def called_in_log(member: int) -> bool:
-    """Whether the log knows what a member with that id was called, though nobody has it any more."""
+def deleted_member(member: MemberRef) -> int | None:
+    """The id that is typed, where nobody has it any more, but the log knows what its member was called."""
     from streamctl.store.logbook import JournalPerson
 
-    known = JournalPerson.select().where(JournalPerson.member == min(member, ID_MOST))
-    return bool(known.exists())
+    number = id_in(member)
+    if number is None or find_member(member) is not None:
+        return None
+    return number if JournalPerson.select().where(JournalPerson.member == min(number, ID_MOST)).exists() else None
 
 
 def member_id(member: MemberRef) -> int:

@@ -24,6 +24,7 @@ from load import keys, writing
 from program import Program
 from shell import Shell, locked
 from streams import process
+from terminals import on_a_terminal
 from versions import to_a_later, to_the_first
 
 from streamctl.store.postgres import LOCK
@@ -120,14 +121,11 @@ def test_without_a_terminal_a_restore_needs_yes(member: Program, backup: Path) -
 def test_on_a_terminal_a_restore_asks_and_only_a_yes_restores(member: Program, backup: Path) -> None:
     late, early = dumped(member), dumped(member, backup)
     for typed, status, left in (("n\n", 130, late), ("\n", 130, late), ("y\n", 0, early)):
-        leader, follower = pty.openpty()
-        os.write(leader, typed.encode())
-        command = [sys.executable, "-m", "streamctl", "db", "restore", str(backup)]
-        done = subprocess.run(command, stdin=follower, capture_output=True, env=member.environment, check=False)
-        os.close(follower)
-        os.close(leader)
-        assert (done.returncode, dumped(member)) == (status, left), done.stderr
-        assert str(backup).encode() in done.stderr
+        command = ["-m", "streamctl", "db", "restore", str(backup)]
+        ended, got = on_a_terminal(member, command, typed=typed.encode())
+        assert (ended, dumped(member)) == (status, left), got
+        there = "3 members, 2 memberships, 4 invoices, 10 lines, 3 streams, 3 requests"
+        assert f"Replace all that is in the database ({there}) with what is in {backup}, which is of 20" in got
 
 
 def test_what_is_no_whole_backup_is_refused_and_nothing_is_touched(member: Program, backup: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from program import Program
+from terminals import on_a_terminal
 
 from streamctl.errors import InUse, NotFound
 from streamctl.services import invoices, lines, members, streaming
@@ -48,15 +45,10 @@ def test_without_a_terminal_a_delete_needs_yes(member: Program) -> None:
 
 def test_on_a_terminal_a_delete_asks_and_only_a_yes_deletes(member: Program) -> None:
     for typed, status, left in (("n\n", 130, 1), ("\n", 130, 1), ("y\n", 0, 0)):
-        leader, follower = pty.openpty()
-        os.write(leader, typed.encode())
-        command = [sys.executable, "-m", "streamctl", "members", "delete", "1"]
-        done = subprocess.run(command, stdin=follower, capture_output=True, env=member.environment, check=False)
-        os.close(follower)
-        os.close(leader)
-        assert (done.returncode, count(member, "user")) == (status, [left]), done.stderr
-        assert b"Delete member 1?" in done.stderr
-        assert b"Delete" not in done.stdout
+        command = ["-m", "streamctl", "members", "delete", "1"]
+        ended, got = on_a_terminal(member, command, typed=typed.encode())
+        assert (ended, count(member, "user")) == (status, [left]), got
+        assert "Delete member 1 (Bob, bob@example.com)? [y/N]: " in got
 
 
 def test_a_member_with_invoices_or_streams_stays_unless_forced(bob: Store, program: Program) -> None:

@@ -32,6 +32,8 @@ from program import Program
 from terminals import MANY, on_a_terminal
 from tree import command, commands
 
+from streamctl.output.safety import safe
+
 IN_PROCESS = (
     True  # a process for each of its many commands would say no more; those before a real terminal are processes
 )
@@ -94,8 +96,10 @@ def test_a_real_terminal_gets_nothing_that_it_would_obey(program: Inside) -> Non
     assert status == 0, got[-2000:]
     assert got.count("\n") > 3 * len(lines)
     assert unsafe(OUR_STYLES.sub("", got), "\n\t") == set()
-    status, got = on_a_terminal(program, ["-m", "streamctl", "members", "delete", "--", ADDRESS], typed=b"n\n")
-    assert (status, "Delete member" in got) == (130, True), got
+    named = f"x{ADDRESS}"
+    program.ok("members", "add", named, f"--name={EVERYTHING}")
+    status, got = on_a_terminal(program, ["-m", "streamctl", "members", "delete", "--", named], typed=b"n\n")
+    assert (status, f"({safe(EVERYTHING)}, {safe(named)})? [y/N]: " in got) == (130, True), got
     assert unsafe(got) == set()
 
 
