@@ -7,7 +7,10 @@ A message says what happened and to which row; a hint says how to mend it. Only
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 QUOTED_AT_MOST = 60
 # What joins letters or emoji. Names need it; whoever shows a message escapes what would only hide.
@@ -488,6 +491,23 @@ class Unreachable(StreamctlError):
         )
 
 
+class ClockDiffers(StreamctlError):
+    """The clock of this machine is far from the server's: leases would run out, or not, for everybody."""
+
+    code = "clock_differs"
+    status = 5
+
+    def __init__(self, name: str, here: datetime, there: datetime) -> None:
+        own, other = (f"{clock:%Y-%m-%dT%H:%M:%SZ}" for clock in (here, there))
+        super().__init__(
+            f"This machine's clock says {own}, that of {quoted_path(name)} says {other}; {NOTHING}.",
+            "Set the wrong one right, on most systems with: timedatectl set-ntp true",
+            database=name,
+            here=own,
+            there=other,
+        )
+
+
 class ChangedMeanwhile(StreamctlError):
     """Somebody wrote to the database while it was moved: that would stay behind."""
 
@@ -538,11 +558,26 @@ class NoDatabase(DatabaseUnusable):
 class NotOurs(DatabaseUnusable):
     code = "not_ours"
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(
+        self, path: str, what: str, hint: str = "Name a streamctl database with --db or STREAMCTL_DB."
+    ) -> None:
         super().__init__(
             f"{quoted_path(path)} is {what}; it was left alone.",
-            "Name a streamctl database with --db or STREAMCTL_DB.",
+            hint,
             path=path,
+        )
+
+
+class PoolerUnsuited(DatabaseUnusable):
+    """What stands before the server mixes up the statements that its clients prepare."""
+
+    code = "pooler_unsuited"
+
+    def __init__(self, name: str, so_far: str) -> None:
+        super().__init__(
+            f"The pooler at {quoted_path(name)} gives one client's prepared statements to another; {so_far}.",
+            "Use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = session.",
+            database=name,
         )
 
 

@@ -5,6 +5,7 @@ A command is built when it is called for, so that one command never pays for the
 
 import inspect
 from collections.abc import Callable, Iterator, MutableMapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
@@ -22,7 +23,10 @@ from streamctl.output import Format
 from streamctl.settings import Settings, default_format, real_now
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from streamctl.domain.documents import Papers
+    from streamctl.store.database import Store
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -229,7 +233,7 @@ def run(
         format = chosen_format(options.get("format"), options.get("output"))
         with sink(options.get("output"), _owned(place, given), lambda: store.changed) as target:
             now = terms()
-            at = settings.now(now.zone)
+            at = moment(settings, store, now.zone)
             store.author = Author(settings.who(), command, real_now, None if settings.as_of is None else at)
             brief = format == "table" or (format is None and target.terminal)
             desk = Desk(settings, now, at, dry_run, format, brief)
@@ -241,6 +245,13 @@ def run(
     refusal = answer.refusal() if isinstance(answer, Document) else isinstance(answer, Listing) and answer.refusal
     if refusal:
         raise refusal
+
+
+def moment(settings: Settings, store: "Store", zone: "ZoneInfo") -> datetime:
+    """The moment a command happens at. Raises ClockDiffers where the clock says it and can't be relied on."""
+    if settings.as_of is None:
+        store.check_clock()
+    return settings.now(zone)
 
 
 def found(function: Callable[..., Answer], settings: Settings, given: dict[str, Any], options: dict[str, Any]) -> None:

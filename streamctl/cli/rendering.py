@@ -4,7 +4,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from streamctl import output as out
-from streamctl.cli.command import Finding, chosen_format
+from streamctl.cli.command import Finding, chosen_format, moment
 from streamctl.cli.desk import Desk
 from streamctl.domain.records import Answer, Document
 from streamctl.settings import Settings
@@ -30,7 +30,7 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
     style = out.Style(chosen_format(None, None) if into else None, settings.quiet)
     with opened(database, wait=settings.timeout) as store, snapshot():
         now = terms()
-        desk = Desk(settings, now, settings.now(now.zone))
+        desk = Desk(settings, now, moment(settings, store, now.zone))
         papers = function(desk, **given)
         _tell(desk, papers)
         if not (papers.number or into or form == "json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -30,17 +31,16 @@ def copied(connection: Any, table: str, columns: Sequence[str], rows: Iterable[S
                     sent += 1
                     copy.write_row(row)
         except REFUSALS as error:
-            raise RowRefused(_refused(error, columns, kept[:sent]), rule(error)) from None
+            raise RowRefused(_refused(error, table, columns, kept[:sent]), rule(error)) from None
         count += sent
     return count
 
 
-def _refused(error: psycopg.Error, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+def _refused(error: psycopg.Error, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
     """The row that an error of COPY is about: by its line, or by the key that it says is not there."""
-    where = (error.diag.context or "").partition("line ")[2]
-    digits = where[: len(where) - len(where.lstrip("0123456789"))]
-    if digits:
-        return rows[int(digits) - 1]
+    # In whatever language, the first number after the table's name is the line's.
+    if line := re.search(rf"{re.escape(table)}\b\D*(\d+)", error.diag.context or ""):
+        return rows[int(line[1]) - 1]
     column, _, value = (error.diag.message_detail or "").partition("(")[2].partition(")=(")
     if column in columns:
         place, wanted = columns.index(column), value.partition(")")[0]

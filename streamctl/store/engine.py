@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Place = Path | str  # a SQLite file, or the URL of a PostgreSQL server
 SCHEMA = 4  # the number of the newest migration
 HISTORY = "schema_migration"
+FIRST = "0001_books"  # the migration that every database of ours began with
 
 
 class Store(peewee.Database):
@@ -168,6 +169,9 @@ class Store(peewee.Database):
 
     def use_large_cache(self) -> None:
         """For a job of many rows: let pages wait in memory where the engine lets us say so."""
+
+    def check_clock(self) -> None:
+        """Raises ClockDiffers where the clock of the machine that keeps the database is far from this machine's."""
 
     @abstractmethod
     def check_ours(self) -> None:

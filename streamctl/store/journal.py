@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from peewee import fn
+
 from streamctl.domain.calendar import written
 from streamctl.domain.flatjson import flat
 from streamctl.store.engine import Store
@@ -95,10 +97,11 @@ class Journal:
         """Every row there is has been made; how many that are."""
         count = 0
         for model in EVERYTHING:
-            table = model._meta.table_name
-            ((rows, first, last),) = self._store.run(f'SELECT count(*), min(id), max(id) FROM "{table}"')
+            key = model._meta.primary_key
+            query = model.select(fn.COUNT(key), fn.MIN(key), fn.MAX(key))
+            ((rows, first, last),) = self._store.execute(query)  # type: ignore[no-untyped-call]
             if rows:
-                self._runs.append((table, first, last))
+                self._runs.append((model._meta.table_name, first, last))
             count += rows
         return count
 

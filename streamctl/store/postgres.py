@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import peewee
 import psycopg
@@ -15,32 +18,77 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from streamctl.errors import CannotOpen, NoDatabase, StreamctlError, shell_quoted
-from streamctl.interruption import stoppable
+from streamctl.errors import CannotOpen, ClockDiffers, NoDatabase, NotOurs, StreamctlError, shell_quoted
+from streamctl.interruption import breakable, stoppable
 from streamctl.store import copy, sqlstate, url
-from streamctl.store.engine import HISTORY, Store
+from streamctl.store.engine import FIRST, HISTORY, Store
 from streamctl.store.inspection import Inspector
 from streamctl.store.logbook import ENTITIES
+from streamctl.store.postgres_connection import Connection
 
 LOCK = 0x53_54_43_4C  # "STCL", the first half of our advisory locks; the second is the schema's
 AT_ONCE = 2000  # rows fetched in one go
-# A network that went silent is noticed within a minute.
-ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-# The schema is the one that has our tables, whatever schemas the role has beside it: the locks are named by it.
-OUR_SCHEMA = (
-    "SELECT set_config('search_path', quote_ident(nspname), false) FROM pg_namespace JOIN pg_class"
-    f" ON pg_class.relnamespace = pg_namespace.oid WHERE pg_class.oid = to_regclass('{HISTORY}')"
-)
-# Elsewhere than in READ COMMITTED what is read after a lock was waited for would be from before. CockroachDB has no
-# such locks, and keeps its SERIALIZABLE.
-READ_COMMITTED = (
-    "SELECT set_config('default_transaction_isolation', 'read committed', false)"
-    " WHERE current_setting('crdb_version', true) IS NULL"
+CANCELLED_IN = 5  # seconds; a server that is frozen does not do that either
+CLOCKS_DIFFER = 60  # seconds
+# A network that went silent is noticed within half a minute, on either side.
+IDLE, INTERVAL, COUNT, UNHEARD = 10, 5, 3, 25_000
+ALIVE = {
+    "keepalives_idle": IDLE,
+    "keepalives_interval": INTERVAL,
+    "keepalives_count": COUNT,
+    "tcp_user_timeout": UNHEARD,
+}
+# Of each transaction, whatever the server, the database or the role would have it be; by the version that knows it.
+# A pooler gives the connection to somebody else after it, so nothing is ever set for longer.
+SETTINGS = (
+    (0, "timezone", "UTC"),
+    (0, "datestyle", "ISO, YMD"),
+    # A long statement is long, and a batch waits for its input as long as that takes.
+    (0, "statement_timeout", 0),
+    (0, "idle_in_transaction_session_timeout", 0),
+    (17, "transaction_timeout", 0),
+    # Or a client that is gone holds its locks for hours; on a socket of the machine they are set in vain.
+    (0, "tcp_keepalives_idle", IDLE),
+    (0, "tcp_keepalives_interval", INTERVAL),
+    (0, "tcp_keepalives_count", COUNT),
+    (12, "tcp_user_timeout", UNHEARD),
 )
 # Or the statement of a killed command runs on to its end, and with it the lock of all writers.
-NOTICE_WHEN_GONE = "SET client_connection_check_interval = '1s'"
+NOTICE_WHEN_GONE = (14, "client_connection_check_interval", 1000)
+# The schemas of the search path as the role has it, ours first: the first that has our tables or, where none has,
+# the first of all, in which they would be made. Nothing that others may have made is called by its name.
+OUR_SCHEMA = f"""
+    SELECT pg_catalog.quote_ident(place.nspname::pg_catalog.text), history.oid IS NOT NULL, (
+        SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_attribute
+        WHERE attrelid OPERATOR(pg_catalog.=) history.oid AND NOT attisdropped
+        AND (attname OPERATOR(pg_catalog.=) 'name' OR attname OPERATOR(pg_catalog.=) 'applied')
+    )
+    FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, number)
+    JOIN pg_catalog.pg_namespace AS place ON place.nspname OPERATOR(pg_catalog.=) path.name
+    LEFT JOIN pg_catalog.pg_class AS history
+        ON history.relnamespace OPERATOR(pg_catalog.=) place.oid AND history.relname OPERATOR(pg_catalog.=) '{HISTORY}'
+    WHERE place.nspname OPERATOR(pg_catalog.!~) '^pg_'
+    ORDER BY history.oid IS NULL, path.number;
+    SELECT pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
+"""
 RUNS, RUNS_OF_KEY = 20, 3  # of a write that others came in between of
-TABLES = "pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+OURS = "pg_catalog.current_schema()::pg_catalog.text"
+NAMESPACE = "(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = pg_catalog.current_schema())"
+TABLES = f"pg_catalog.pg_class WHERE relnamespace = {NAMESPACE} AND relkind = 'r'"
+WRITERS = f"{LOCK}, pg_catalog.hashtext({OURS})"
+# What is written like a call of a function and is none.
+SYNTAX = {"ALL", "ANY", "ARRAY", "CAST", "COALESCE", "EXISTS", "EXTRACT", "GREATEST", "LEAST", "NULLIF", "ROW", "SOME"}
+OPERATORS = ("+", "-", "*", "/", "=", "<", "<=", ">", ">=", "||")
+
+
+class _Context(peewee.Context):
+    """Names what is built in by its whole name: who may CREATE in our schema could make a closer match."""
+
+    def sql(self, obj: Any) -> Any:
+        """Add a part of a statement."""
+        if isinstance(obj, peewee.Function) and str(obj.name).upper() not in SYNTAX:
+            self.literal("pg_catalog.")
+        return super().sql(obj)  # type: ignore[no-untyped-call]
 
 
 class _Instant(Loader):
@@ -59,6 +107,12 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     """
 
     field_types = {**Psycopg3Database.field_types, "DATETIME": "TIMESTAMPTZ(0)"}  # noqa: RUF012
+    operations = {  # noqa: RUF012
+        **Psycopg3Database.operations,
+        **{sign: f"OPERATOR(pg_catalog.{sign})" for sign in OPERATORS},
+        "!=": "OPERATOR(pg_catalog.<>)",
+    }
+    context_class = _Context
 
     def __init__(self, place: str, *, wait: float = 30.0, dry_run: bool = False) -> None:
         self._given = url.read(place)
@@ -66,34 +120,109 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         self.wait = wait
         self.dry_run = dry_run
         self.changed = False
-        self._connection: Any
+        self._connection: Any = None
+        self._settings = self._isolation = ""  # of a transaction
+        self._only_read = False
         self._alone = True
         self.in_doubt = self._looks = False
+        self._founded = False  # whether our tables were seen
+        self._clocks = (0.0, 0.0, 0.0)
         self._written = 0
         self._cursors = 0
         defaults: dict[str, Any] = {**ALIVE, "connect_timeout": max(2, int(wait))}
         unsaid = {name: value for name, value in defaults.items() if name not in self._given}
         whole = "postgresql://" + place.partition("://")[2]
-        super().__init__(whole, cursor_factory=psycopg.ClientCursor, **unsaid)
+        super().__init__(whole, cursor_factory=psycopg.ClientCursor, client_encoding="UTF8", **unsaid)
 
     def _connect(self) -> Any:
         with stoppable():
-            self._connection = connection = super()._connect()
-        # Whatever the server, the database or the role would have it be.
-        session = {
-            "timezone": "UTC",
-            "datestyle": "ISO, YMD",
-            "client_encoding": "UTF8",
-            "client_min_messages": "warning",
-            "lock_timeout": f"{max(1, int(self.wait * 1000))}ms",
-        }
-        settings = (f"SET {name} = '{value}'" for name, value in session.items())
-        connection.execute("; ".join([*settings, READ_COMMITTED, OUR_SCHEMA]))
-        with suppress(psycopg.Error):  # of a server that can't, or is not PostgreSQL itself
-            connection.execute(NOTICE_WHEN_GONE)
-        connection.adapters.register_loader("date", TextLoader)
-        connection.adapters.register_loader("timestamptz", _Instant)
+            connection = Connection.connect(self.database, autocommit=True, **self.connect_params)
+            self._connection = connection
+            connection.patience = max(1.0, self.wait)
+            connection.adapters.register_loader("date", TextLoader)
+            connection.adapters.register_loader("timestamptz", _Instant)
+            try:
+                self._look_round()
+            except BaseException:
+                connection.close()
+                raise
         return connection
+
+    def _look_round(self) -> None:
+        """In one round trip: which schema is ours, the clock, and whether a pooler stands between. Raises NotOurs."""
+        pgconn = self._connection.pgconn
+        settings: list[tuple[int, str, object]] = [(0, "lock_timeout", max(1, int(self.wait * 1000))), *SETTINGS]
+        if pgconn.parameter_status(b"crdb_version"):  # has no locks of ours and keeps its SERIALIZABLE
+            del settings[-4:]
+        else:
+            # Elsewhere what is read after a lock was waited for would be from before.
+            self._isolation = "READ COMMITTED"
+        for more in ([NOTICE_WHEN_GONE], []):
+            known = (
+                f"SET LOCAL {name} = '{value}'; "
+                for since, name, value in [*settings, *more]
+                if since * 10000 <= pgconn.server_version
+            )
+            self._settings = "".join(known)
+            sent = time.time()
+            try:
+                schemas, ((backend, clock),) = self._all_rows(self._settings + OUR_SCHEMA)
+            except errors.InvalidParameterValue:  # its system can't notice that
+                if not more:
+                    raise
+            else:
+                break
+        self._clocks = (sent, clock, time.time())
+        if backend != pgconn.backend_pid:  # statements that are prepared stay with a connection that others get
+            self._connection.prepare_threshold = None
+        if not schemas:
+            return
+        (schema, self._founded, ours), *_ = schemas
+        if self._founded and not ours:
+            raise self._foreign(schema, [name for name, _, its_own in schemas if its_own])
+        self._settings += f"SET LOCAL search_path = {schema}, pg_temp; "
+
+    def _all_rows(self, statements: str) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of each of the statements that has any."""
+        cursor = self._connection.execute(statements)
+        more: bool | None = True
+        while more:
+            if cursor.description:
+                yield cursor.fetchall()
+            more = cursor.nextset()
+
+    def _foreign(self, schema: str, ours: Sequence[str]) -> NotOurs:
+        what = f"a schema ({schema}) in which {HISTORY} is another program's table"
+        better = (
+            f"{self.name}{'&' if '?' in self.name else '?'}options=-csearch_path%3D{quote(ours[0] if ours else 'NAME')}"
+        )
+        mend = f"streamctl --db {shell_quoted(better)} db info"
+        return NotOurs(self.name, what, f"Name the schema that is streamctl's: {mend}")
+
+    def check_clock(self) -> None:
+        """Raises ClockDiffers where the server's clock is more than a minute from this machine's."""
+        sent, theirs, answered = self._clocks
+        if not sent - CLOCKS_DIFFER <= theirs <= answered + CLOCKS_DIFFER:
+            raise ClockDiffers(self.name, *(datetime.fromtimestamp(clock, UTC) for clock in (answered, theirs)))
+
+    def begin(self, isolation_level: str | None = None) -> None:
+        """Begin a transaction with all that it needs, in one round trip."""
+        level = isolation_level if isolation_level and self._isolation else self._isolation
+        how = f"{f' ISOLATION LEVEL {level}' if level else ''}{' READ ONLY' if self._only_read else ''}"
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            self._connection.execute(f"BEGIN{how}; {self._settings}")
+
+    def execute_sql(self, sql: str, params: Any = None, named_cursor: Any = None) -> Any:
+        """Run a statement of Peewee's; in a transaction of its own where there is none."""
+        alone = self._connection.info.transaction_status == TransactionStatus.IDLE
+        text = self._alone_with().replace("%", "%%") + sql if alone else sql
+        return _last_result(super().execute_sql(text, params, named_cursor))  # type: ignore[no-untyped-call, call-arg]
+
+    def _alone_with(self) -> str:
+        """What goes before a statement that is no part of a transaction, to be sent together with it: one message is
+        one transaction.
+        """
+        return self._settings + ("SET LOCAL transaction_read_only = on; " if self._only_read else "")
 
     def commit(self) -> None:
         """Commit. Where the connection is lost on the way, nobody on this side knows whether that was done."""
@@ -103,10 +232,12 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     def rollback(self) -> None:
         """Roll back. Where the connection is lost, or closed here because it is busy still, the server does so."""
-        if self._connection.info.transaction_status == TransactionStatus.ACTIVE:  # interrupted between two steps
-            self._connection.cancel_safe()
-            self._connection.close()
-        if not self._connection.closed:
+        connection = self._connection
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:  # interrupted between two steps
+            with breakable(connection.pgconn.finish), suppress(psycopg.Error):
+                connection.cancel_safe(timeout=CANCELLED_IN)
+            connection.close()
+        if not connection.closed:
             super().rollback()
 
     @contextmanager
@@ -115,22 +246,21 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         self._alone, shared = alone, "" if alone else "_shared"
         with self.atomic():
             with stoppable():
-                self.run(f"SELECT pg_advisory_xact_lock{shared}({LOCK}, hashtext(current_schema()))")
+                self.run(f"SELECT pg_catalog.pg_advisory_xact_lock{shared}({WRITERS})")
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One consistent view for several reads."""
-        with self._looking():
-            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with self._looking("REPEATABLE READ"):
             yield
 
     @contextmanager
-    def _looking(self) -> Iterator[None]:
+    def _looking(self, isolation_level: str | None = None) -> Iterator[None]:
         """A transaction of which it does not matter how it ends."""
         self._looks = True
         try:
-            with self.atomic():
+            with self.atomic(isolation_level):
                 yield
         finally:
             self._looks = False
@@ -138,9 +268,8 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def lock_member(self, user: int) -> None:
         """Keep other writers off this member until the transaction ends. What is read after that is up to date."""
         if not self._alone:
-            self.run(
-                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' member ' || %s, 0))", (str(user),)
-            )
+            name = f"{OURS} || ' member ' || %s::pg_catalog.text"
+            self.run(f"SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({name}, 0))", (str(user),))
 
     def runs(self, error: peewee.PeeweeException, *, alone: bool) -> int:
         """Many after a deadlock or a serialization failure. A few after a unique key that somebody else, not `alone`
@@ -156,9 +285,15 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement by its text; its rows. Raises Peewee's errors."""
         self._written += not sql.startswith("SELECT")
+        connection = self._connection
         try:
-            cursor = psycopg.Cursor(self._connection)  # which prepares on the server what is run often
-            cursor.execute(sql, parameters or None)
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                before = self._alone_with()
+                text = (before.replace("%", "%%") if parameters else before) + sql
+                cursor = _last_result(psycopg.ClientCursor(connection).execute(text, parameters or None))
+            else:
+                cursor = psycopg.Cursor(connection)  # which prepares on the server what is run often
+                cursor.execute(sql, parameters or None)
         except psycopg.Error:
             self._written += 1
             with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
@@ -210,7 +345,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     @contextmanager
     def founding(self) -> Iterator[None]:
         """All of it in one transaction. Raises CannotOpen where not every text could be kept."""
-        ((encoding,),) = self.run("SELECT current_setting('server_encoding')")
+        ((encoding,),) = self.run("SELECT pg_catalog.current_setting('server_encoding')")
         if encoding != "UTF8":
             hint = "Make another with: createdb --template=template0 --encoding=UTF8 NAME"
             raise CannotOpen(self.name, f"its encoding is {encoding}, not UTF8", hint)
@@ -224,16 +359,20 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
             yield
 
     def schema(self) -> int:
-        """The number of the newest migration that was applied; 0 without any."""
-        ((there,),) = self.run(f"SELECT to_regclass('{HISTORY}') IS NOT NULL")
-        return max((int(name[:4]) for name in self.history()), default=0) if there else 0
+        """The number of the newest migration that was applied; 0 without any. Raises NotOurs."""
+        if not self._founded:
+            ((self._founded,),) = self.run(f"SELECT pg_catalog.to_regclass('{HISTORY}') IS NOT NULL")
+        names = self.history() if self._founded else []
+        if names and FIRST not in names:
+            raise self._foreign(self.run(f"SELECT pg_catalog.quote_ident({OURS})")[0][0], ())
+        return max((int(name[:4]) for name in names), default=0)
 
     def history(self) -> list[str]:
         """The names of the migrations that were applied."""
         return [name for (name,) in self.run(f"SELECT name FROM {HISTORY} ORDER BY name")]
 
     def check_ours(self) -> None:
-        """Raises NoDatabase where the schema has no tables of ours."""
+        """Raises NoDatabase where the schema has no tables of ours, NotOurs where it has another program's."""
         if not self.schema():
             raise NoDatabase(self.name)
 
@@ -253,7 +392,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def continue_ids(self, last: Mapping[str, int]) -> None:
         """Go on giving ids where another database stopped, and after the rows that came with theirs."""
         for table, sequence in self._sequences():
-            ((highest,),) = self.run(f'SELECT coalesce(max(id), 0) FROM "{table}"')
+            ((highest,),) = self.run(f'SELECT coalesce(pg_catalog.max(id), 0) FROM "{table}"')
             # Unlike setval this is taken back with the transaction.
             self.run(f"ALTER SEQUENCE {sequence} RESTART WITH {max(highest, last.get(table, 0)) + 1}")
 
@@ -264,11 +403,24 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     def _sequences(self) -> list[tuple[Any, ...]]:
         """The tables that give ids, and where from."""
-        gives_ids = "SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'id' AND attidentity <> ''"
+        gives_ids = (
+            "SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_class.oid AND attname = 'id' AND attidentity <> ''"
+        )
+        name = "pg_catalog.quote_ident(relname::pg_catalog.text)"
         return self.run(
-            "SELECT relname, pg_get_serial_sequence(quote_ident(relname), 'id')"
+            f"SELECT relname, pg_catalog.pg_get_serial_sequence({name}, 'id')"
             f" FROM {TABLES} AND EXISTS ({gives_ids}) ORDER BY 1"
         )
+
+    @contextmanager
+    def beside(self, schema: str) -> Iterator[None]:
+        """Inside, in a transaction, that schema is ours, in which there is nothing yet."""
+        founded, self._founded = self._founded, False
+        self.run(f"SET LOCAL search_path = {schema}, pg_temp")
+        try:
+            yield
+        finally:
+            self._founded = founded
 
     @contextmanager
     def copying(self) -> Iterator[None]:
@@ -284,14 +436,15 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def identity(self) -> object:
         """The server by the moment it started at, and the schema in it."""
         return self.run(
-            "SELECT pg_postmaster_start_time(), pg_database.oid, current_schema()::regnamespace::oid"
-            " FROM pg_database WHERE datname = current_database()"
+            f"SELECT pg_catalog.pg_postmaster_start_time(), pg_database.oid, {NAMESPACE}"
+            " FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
         )[0]
 
     def fingerprint(self) -> object:
         """Of every table the number of rows, and the sum of the transactions that wrote them."""
-        tables = self.run(f"SELECT quote_ident(relname) FROM {TABLES} ORDER BY 1")
-        return [self.run(f"SELECT count(*), sum(xmin::text::bigint) FROM {table}") for (table,) in tables]
+        tables = self.run(f"SELECT pg_catalog.quote_ident(relname::pg_catalog.text) FROM {TABLES} ORDER BY 1")
+        sums = "pg_catalog.count(*), pg_catalog.sum(xmin::pg_catalog.text::bigint)"
+        return [self.run(f"SELECT {sums} FROM {table}") for (table,) in tables]
 
     def inspector(self) -> Inspector:
         """Who looks at the database from outside its rows."""
@@ -305,11 +458,11 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     def only_read(self) -> None:
         """From here on this connection can't write."""
-        self._connection.execute("SET default_transaction_read_only = on")
+        self._only_read = True
 
     def version(self) -> object:
         """The transactions under way and done; another once any has ended."""
-        return self.run("SELECT pg_current_snapshot()::text")[0][0]
+        return self.run("SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text")[0][0]
 
     def violated(self, error: peewee.IntegrityError) -> str:
         """A constraint's name (`amount`) or the columns of an index (`user.email_key`)."""
@@ -320,12 +473,19 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         original = getattr(error, "orig", error)
         if not isinstance(original, psycopg.Error):
             return None
-        return sqlstate.translated(
-            original, self.name, self._given, wait=self.wait, connected=not self.is_closed(), so_far=self.so_far
-        )
+        if self._connection is None:
+            return sqlstate.not_connected(original, self.name, self._given)
+        return sqlstate.translated(original, self.name, wait=self.wait, so_far=self.so_far)
+
+
+def _last_result(cursor: Any) -> Any:
+    """The cursor, at the result of the last of its statements."""
+    while cursor.nextset():
+        pass
+    return cursor
 
 
 def others_write(store: Store) -> bool:
     """Whether somebody is in the middle of a write to that server."""
-    ((free,),) = store.run(f"SELECT pg_try_advisory_xact_lock({LOCK}, hashtext(current_schema()))")
+    ((free,),) = store.run(f"SELECT pg_catalog.pg_try_advisory_xact_lock({WRITERS})")
     return not free

@@ -10,23 +10,25 @@ from psycopg import errors
 
 from streamctl.store.engine import Store
 from streamctl.store.inspection import Facts, Fault, Inspector, Piece
-from streamctl.store.postgres import TABLES, PostgresStore
+from streamctl.store.postgres import NAMESPACE, OURS, TABLES, PostgresStore
 
 BLANK = "streamctl_blank"
 NOT_ALLOWED = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
-PIECES = """
-    WITH ours AS (SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
-    SELECT 'index', t.relname, i.relname, pg_get_indexdef(i.oid) FROM pg_index
+PIECES = f"""
+    WITH ours AS (SELECT oid, relname FROM pg_catalog.pg_class WHERE relnamespace = {NAMESPACE})
+    SELECT 'index', t.relname, i.relname, pg_catalog.pg_get_indexdef(i.oid) FROM pg_catalog.pg_index
     JOIN ours t ON t.oid = indrelid JOIN ours i ON i.oid = indexrelid
-    WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u'))
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u'))
     UNION ALL
-    SELECT 'constraint', relname, conname, '' FROM ours JOIN pg_constraint ON conrelid = ours.oid WHERE contype <> 'n'
+    SELECT 'constraint', relname, conname, '' FROM ours
+    JOIN pg_catalog.pg_constraint ON conrelid = ours.oid WHERE contype <> 'n'
     UNION ALL
-    SELECT 'trigger', relname, tgname, pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
-    FROM ours JOIN pg_trigger t ON tgrelid = ours.oid WHERE NOT tgisinternal
+    SELECT 'trigger', relname, tgname,
+        pg_catalog.pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
+    FROM ours JOIN pg_catalog.pg_trigger t ON tgrelid = ours.oid WHERE NOT tgisinternal
     UNION ALL
-    SELECT 'function', '', proname, pg_get_functiondef(oid) FROM pg_proc
-    WHERE pronamespace = current_schema()::regnamespace AND prokind = 'f'
+    SELECT 'function', '', proname, pg_catalog.pg_get_functiondef(oid) FROM pg_catalog.pg_proc
+    WHERE pronamespace = {NAMESPACE} AND prokind = 'f'
     ORDER BY 1, 2, 3
 """
 
@@ -40,7 +42,8 @@ class PostgresInspector(Inspector):
     def facts(self) -> Facts:
         """PostgreSQL, its version, and the size of our tables."""
         ((version, size),) = self._store.run(
-            "SELECT current_setting('server_version'), coalesce(sum(pg_total_relation_size(oid)), 0)::bigint"
+            "SELECT pg_catalog.current_setting('server_version'),"
+            " coalesce(pg_catalog.sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint"
             f" FROM {TABLES}"
         )
         return Facts("postgresql", version.split()[0], size)
@@ -54,7 +57,7 @@ class PostgresInspector(Inspector):
 
     def pieces(self) -> list[Piece]:
         """What the schema is made of. Constraints are names alone: pg_dump writes some in other words."""
-        ((schema,),) = self._store.run("SELECT quote_ident(current_schema())")
+        ((schema,),) = self._store.run(f"SELECT pg_catalog.quote_ident({OURS})")
         pieces = (Piece(*row) for row in self._store.run(PIECES))
         return [piece._replace(ddl=piece.ddl.replace(f"{schema}.", "")) for piece in pieces]
 
@@ -70,11 +73,11 @@ class PostgresInspector(Inspector):
                     raise
                 yield None
                 return
-            self._store.run(f"SET LOCAL search_path = {BLANK}")
-            try:
-                yield self._store
-            finally:
-                part.rollback()
+            with self._store.beside(BLANK):
+                try:
+                    yield self._store
+                finally:
+                    part.rollback()
 
     def remake(self, piece: Piece) -> None:
         """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
