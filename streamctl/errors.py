@@ -169,6 +169,22 @@ class MembershipCancelled(Refused):
         )
 
 
+class MembershipActive(Refused):
+    """A member who can't be erased, for their membership goes on."""
+
+    code = "membership_active"
+
+    def __init__(self, member: int, end_date: str) -> None:
+        suggestion = f"streamctl members cancel {member}"
+        super().__init__(
+            f"The membership of member {member} is active until {end_date}: they would be billed under no name.",
+            f"Cancel it first with: {suggestion}",
+            member=member,
+            end_date=end_date,
+            suggestion=suggestion,
+        )
+
+
 class MembershipNotStarted(Refused):
     code = "membership_not_started"
 

@@ -1,11 +1,29 @@
-"""A hint's command given to a shell, as somebody who reads the hint would paste it."""
+"""What a person is told, and a hint's command given to a shell as they would paste it."""
 
 from __future__ import annotations
 
+import io
+import shlex
 import subprocess
 import sys
 
 from program import Program
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard output as a person has it: they are told sentences."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def sentence(program: Program, words: str) -> str:
+    """What a person is told; the command is expected to succeed."""
+    out = Terminal(io.BytesIO(), "utf-8")
+    status, err = program.into(out, *shlex.split(words))  # type: ignore[attr-defined]
+    assert (status, err) == (0, ""), err
+    out.seek(0)
+    return out.read().removesuffix("\n")
 
 
 def command_of(hint: str | None) -> str:

@@ -30,7 +30,6 @@ NEEDED = {
     "db restore": ("--yes",),
     "invoices delete": ("--yes",),
     "invoices render": ("--to=text",),
-    "lines add": ("--amount=1",),
     "lines delete": ("--yes",),
     "members delete": ("--yes",),
     "members erase": ("--yes",),

@@ -46,7 +46,7 @@ Key = Annotated[
     str | None,
     typer.Option("--key", help="Your name for this request: repeating it is harmless.", **reading(text.key, "KEY")),
 ]
-Amount = Annotated[Decimal | None, amount_option("--amount", help="The line's amount.")]
+Amount = Annotated[Decimal | None, amount_option("--amount", help="The line's amount; 0 unless said.")]
 Discount = Annotated[Decimal | None, amount_option("--discount", help="An amount to take off, instead of --amount.")]
 NewAmount = Annotated[
     Decimal | None, amount_option("--amount", help="The new amount; a discount's is what it takes off.")
@@ -56,8 +56,8 @@ ToInvoice = Annotated[int | None, typer.Option("--invoice", help="Move it there.
 
 def _said(desk: Desk, verb: str, record: Record) -> Record:
     amount = money.spoken(record.value("amount"), desk.terms.currency)
-    about = f"of invoice {record.value('invoice')}: {amount}, {record.value('description')}"
-    sentence = f"{verb} line {record.value('id')} {about}."
+    about = ", ".join(filter(None, (amount, record.value("description"))))
+    sentence = f"{verb} line {record.value('id')} of invoice {record.value('invoice')}: {about}."
     return record.said(sentence, f"streamctl lines show {record.value('id')}")
 
 
@@ -73,15 +73,14 @@ def add(
     """Put a line on an open invoice."""
     from streamctl.services import lines
 
-    given = amount if discount is None else discount
-    if given is None or (amount is not None and discount is not None):
-        raise UsageError("Give --amount or --discount, and not both.")
+    if amount is not None and discount is not None:
+        raise UsageError("Give --amount or --discount, not both.")
     record = lines.add(
         invoice,
         at=desk.at,
-        amount=given,
+        amount=amount or discount or Decimal(0),
         kind="manual" if discount is None else "discount",
-        description=description,
+        description=description or "",
         key=key,
     )
     return _said(desk, "Already added" if record.value("replayed") else "Added", record)

@@ -16,12 +16,13 @@ FEE = "fee"
 SYSTEMS = (CHECKIN, CHECKOUT, FEE)
 
 ADJUSTMENT_TEXT = "Adjustment"
-TEXTS = {
+TEXTS = {  # what a document calls a line without a description
     MANUAL: "Charge",
     DISCOUNT: "Discount",
     ADJUSTMENT: ADJUSTMENT_TEXT,
     CHECKIN: "Check-in",
     CHECKOUT: "Check-out",
+    FEE: "Membership",
 }
 
 

@@ -21,6 +21,7 @@ ACTIVE = "ACT"
 CANCELLED = "CANC"
 STATES = (ACTIVE, CANCELLED)
 MOST_CREDITS = 1000
+ERASED = "@erased.invalid"  # how the address of an erased member ends; they are not billed
 
 
 class Standing(NamedTuple):

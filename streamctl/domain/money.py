@@ -25,6 +25,7 @@ DIGITS = {
     "UYW": 4,
 }
 MOST = Decimal("999999999.99")  # a line or a fee
+MOST_STORED = 2**63 - 1  # minor units of a total
 
 _TYPED = r"[0-9]{1,15}(\.[0-9]{1,9})?"
 
@@ -49,15 +50,29 @@ def amount(text: str) -> Decimal:
     return Decimal(text)
 
 
+def most(currency: str) -> int:
+    """The most that a line or a fee can be, in minor units."""
+    return int(MOST.scaleb(digits_of(currency)))
+
+
 @lru_cache(128)
 def minor_units(amount: Decimal, currency: str) -> int:
-    """The amount in the currency's minor units. Raises BadValue when it has more digits or is too large."""
+    """The amount of a line or a fee in minor units. Raises BadValue when it has more digits or is too large."""
+    return _minor(amount, currency, most(currency), "an amount")
+
+
+def total_units(amount: Decimal, currency: str) -> int:
+    """The total of many lines in minor units. Raises BadValue when it has more digits or can't be stored."""
+    return _minor(amount, currency, MOST_STORED, "a total")
+
+
+def _minor(amount: Decimal, currency: str, most: int, what: str) -> int:
     digits = digits_of(currency)
     shifted = amount.scaleb(digits)
     if shifted != shifted.to_integral_value():
         raise BadValue(f"{amount} has more decimals than {currency} has ({digits}).")
-    if amount > MOST:
-        raise BadValue(f"{amount} is more than {plain(int(MOST.scaleb(digits)), currency)}, the most an amount can be.")
+    if shifted > most:
+        raise BadValue(f"{amount} is more than {plain(most, currency)}, the most {what} can be.")
     return int(shifted)
 
 

@@ -119,8 +119,12 @@ class Terms(NamedTuple):
         )
 
     def minor(self, amount: Decimal) -> int:
-        """The amount in minor units. Raises BadValue."""
+        """The amount of a line or a fee in minor units. Raises BadValue."""
         return money.minor_units(amount, self.currency)
+
+    def minor_total(self, amount: Decimal) -> int:
+        """The total of an invoice in minor units: it may be more than a line can be. Raises BadValue."""
+        return money.total_units(amount, self.currency)
 
     def today(self, at: datetime) -> date:
         """The day it is at that instant, in the database's time zone. Raises BadValue outside 2000 to 2999."""

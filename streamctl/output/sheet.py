@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from streamctl.domain import money
 from streamctl.domain.documents import LineGroup, Paper
-from streamctl.domain.invoices import OUTSTANDING, PAID, VOID, description
+from streamctl.domain.invoices import OUTSTANDING, PAID, TEXTS, VOID, description
 from streamctl.output.safety import safe
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -97,7 +97,8 @@ def _status(paper: Paper) -> Status:
 
 
 def _item(group: LineGroup, currency: str) -> Item:
-    text, amount = safe(group.description), money.plain(group.amount, currency)
+    text = safe(group.description if group.description.strip() else TEXTS[group.kind])
+    amount = money.plain(group.amount, currency)
     if group.times == 1:
         return Item(text, "", "", amount)
     return Item(text, f" {TIMES} {group.times}", money.plain(group.unit, currency), amount)

@@ -15,13 +15,13 @@ from streamctl.errors import MonthNotOver, NumberTaken
 from streamctl.services.books import due_day
 from streamctl.store.database import current, journal, rows, transactional, use_large_cache, violated
 from streamctl.store.expressions import days_between, earlier, later, numbered, stretches
-from streamctl.store.models import Counter, Entity, Invoice, InvoiceLine, Membership
+from streamctl.store.models import Counter, Entity, Invoice, InvoiceLine, Membership, User
 from streamctl.store.records import IS_OPEN, UNISSUED
 
 WITHOUT_NUMBER = Invoice.number.is_null() & (Invoice.amount > 0)  # one of 0 is never given any
 Empty = Literal["void", "keep"]
 NUMBERS = "invoice_number"
-EXISTING, NO_FEE, VOIDED, DUE = "existing", "no_fee", "voided", "due"
+EXISTING, NO_FEE, ERASED, VOIDED, DUE = "existing", "no_fee", "erased", "voided", "due"
 
 
 class Fee(Entity):
@@ -43,8 +43,8 @@ def generate(terms: Terms, *, at: datetime, month: str, prorate: bool = False, r
     """Put the fee of each membership that was active on a day of the month on its member's open invoice; a summary.
 
     An invoice is made where it is missing. A fee that is there stays as it is, so a second run adds nothing; one that
-    was voided is billed again only with `reissue`. `prorate` charges the active days' share of the month, half-up to
-    the minor unit.
+    was voided is billed again only with `reissue`, and a member who was erased is billed nothing. `prorate` charges the
+    active days' share of the month, half-up to the minor unit.
     """
     use_large_cache()
     journal().coarse = True
@@ -110,7 +110,9 @@ def _judged(month: Month, *, prorate: bool, reissue: bool) -> tuple[dict[Any, An
     until = earlier(Membership.end_date, Membership.cancelled_on)
     dated = (Membership.state == membership.ACTIVE) | Membership.cancelled_on.is_null(is_null=False)
     active = (Membership.start_date < after) & (until > first) & (until > Membership.start_date)
+    erased = Membership.user.in_(User.select(User.id).where(User.email_key.endswith(membership.ERASED)))
     standings = [(_fee_on(month, Invoice.status != invoices.VOID), EXISTING), (Membership.fee == 0, NO_FEE)]
+    standings.append((erased, ERASED))
     if not reissue:
         standings.append((_fee_on(month, Invoice.status == invoices.VOID), VOIDED))
     amount: Any = Membership.fee

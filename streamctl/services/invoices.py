@@ -68,7 +68,7 @@ def create(
             raise MonthTaken(user, month, other.id, extra=closed)
     invoice = add_invoice(user, day, description)
     if amount:
-        add_line(invoice, terms.minor(amount), invoices.MANUAL, "Charge")
+        add_line(invoice, terms.minor(amount), invoices.MANUAL, "")
     _move([invoice], status, today, at)
     return _shown(invoice, at)
 
@@ -97,15 +97,10 @@ def update(
     given |= {"user": member and member_id(member), "month": day and month_of(day)}
     before: dict[str, Any] = {name: getattr(found, "user_id" if name == "user" else name) for name in given}
     changes = {name: value for name, value in given.items() if value is not None and before[name] != value}
-    difference = 0 if amount is None else terms.minor(amount) - _sum_of_lines(invoice)
+    difference = 0 if amount is None else terms.minor_total(amount) - _sum_of_lines(invoice)
     if changes or difference:
         must_be_open(found)
-    if abs(difference) > terms.minor(money.MOST):
-        raise TooMuch(
-            f"The adjustment would be {money.spoken(difference, terms.currency)}, more than a line can be.",
-            "Take it in steps.",
-            invoice=invoice,
-        )
+    _must_fit(terms, invoice, difference)
     _change(invoice, before, changes)
     if difference:
         add_line(invoice, difference, invoices.ADJUSTMENT, invoices.ADJUSTMENT_TEXT)
@@ -286,6 +281,18 @@ def _rows(ids: list[int]) -> Iterable[Invoice]:
 def _sum_of_lines(invoice: int) -> int:
     total = InvoiceLine.select(fn.COALESCE(fn.SUM(InvoiceLine.amount), 0)).where(InvoiceLine.invoice == invoice)
     return int(total.scalar())
+
+
+def _must_fit(terms: Terms, invoice: int, difference: int) -> None:
+    """Raises TooMuch when the difference (minor units) is more than one line can be."""
+    most = money.most(terms.currency)
+    if abs(difference) > most:
+        step = _sum_of_lines(invoice) + (most if difference > 0 else -most)
+        raise TooMuch(
+            f"The adjustment would be {money.spoken(difference, terms.currency)}, more than a line can be.",
+            f"Begin with: streamctl invoices update {invoice} --amount {money.plain(step, terms.currency)}",
+            invoice=invoice,
+        )
 
 
 def _mend_amount(invoice: int) -> bool:

@@ -29,9 +29,9 @@ def add(
     invoice: int,
     *,
     at: datetime,
-    amount: Decimal,
+    amount: Decimal = Decimal(0),
     kind: str = invoices.MANUAL,
-    description: str | None = None,
+    description: str = "",
     key: str | None = None,
 ) -> Record:
     """Put a line of this magnitude on an open invoice; the line.
@@ -45,7 +45,7 @@ def add(
     present(Invoice, [invoice])
     owner = Invoice.get_by_id(invoice)
     must_be_open(owner)
-    line = add_line(invoice, signed, kind, invoices.TEXTS[kind] if description is None else description, key)
+    line = add_line(invoice, signed, kind, description, key)
     record = fetch("line", [line], at)[0]
     receipt = {column.name: record.value(column.name) for column in record.columns}
     remember(key, "line", owner.user_id, parameters, receipt, at)

@@ -42,7 +42,7 @@ def undo(terms: Terms, entry: int, *, at: datetime, by_clock: bool = False) -> R
         for change in changes:
             _must_be_as_it_was_left(entry, change)
         for change in sorted((change for change in changes if change.made), key=_children_first):
-            take_away(entry, change, changes, at, by_clock=by_clock)
+            take_away(terms, entry, change, changes, at, by_clock=by_clock)
         for change in sorted((change for change in changes if change.deleted), key=_parents_first):
             bring_back(change, changes)
         for change in sorted(changes, key=_parents_first):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from streamctl.domain import invoices, membership
+from streamctl.domain.membership import ERASED
 from streamctl.domain.records import Listing, Record
 from streamctl.domain.terms import Terms
 from streamctl.domain.text import email_key
@@ -15,6 +16,7 @@ from streamctl.errors import (
     DuplicateEmail,
     HasMembership,
     InUse,
+    MembershipActive,
     MembershipCancelled,
     NoMembership,
     counted,
@@ -161,7 +163,7 @@ def delete(terms: Terms, members: Iterable[MemberRef], *, at: datetime, force: b
     users = member_ids(members)
     gone = fetched("member", users, at)
     for user in users:
-        must_be_unused(user, force=force)
+        must_be_unused(user, terms.today(at), force=force)
         _about_to_delete(user)
         if force:
             Stream.delete().where(Stream.user == user).execute()
@@ -175,7 +177,8 @@ def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
     """Take name and e-mail out, of the log too, and keep the books; the member as it stands then, and whether that
     changed anything.
 
-    Of a member who was deleted they are in the log alone: there is nothing but the id then. Raises NotFound.
+    Of a member who was deleted they are in the log alone: there is nothing but the id then. Raises NotFound, and
+    MembershipActive while they have a membership that would still be billed.
     """
     number = deleted_member(member)
     if number is not None:
@@ -183,9 +186,11 @@ def erase(terms: Terms, member: MemberRef, *, at: datetime) -> Record:
         journal().all_of(User, number, number)
         return Record(shown("member"), (number, *[None] * (len(shown("member")) - 1))).marked(changed=True)
     user = member_id(member)
+    if (active := _active(user, terms.today(at))) is not None:
+        raise MembershipActive(user, active.end_date.isoformat())
     journal().changing(User, [user])
     journal().erase(user)
-    address = f"erased-{user}@erased.invalid"
+    address = f"erased-{user}{ERASED}"
     while find_member(address) not in (None, user):
         address = f"erased-{address}"
     changed = _change(User.get_by_id(user), {"email": address, "email_key": address, "name": None})
@@ -212,6 +217,12 @@ def _enroll(
         end_date=end,
     ).execute()
     journal().added(Membership, int(made))
+
+
+def _active(user: int, today: date) -> Membership | None:
+    """The user's membership where it is neither cancelled nor over."""
+    goes_on = (Membership.state == membership.ACTIVE) & (Membership.end_date > today)
+    return Membership.get_or_none((Membership.user == user) & goes_on)
 
 
 def _change(row: User | Membership, values: Mapping[str, Any]) -> bool:
@@ -246,14 +257,17 @@ def must_be_free(email: str, owner: int | None = None) -> None:
         raise DuplicateEmail(email, other)
 
 
-def must_be_unused(user: int, *, force: bool) -> None:
+def must_be_unused(user: int, today: date, *, force: bool) -> None:
     """Raises InUse when the user can't be deleted: never what was issued or paid, and with `force` all the rest."""
+    erase = f"streamctl members erase {user}"
+    if _active(user, today) is not None:
+        erase = f"streamctl members cancel {user} && {erase}"
     closed = (Invoice.status == invoices.PAID) | ~Invoice.issued_at.is_null() | ~Invoice.number.is_null()
     kept = Invoice.select().where((Invoice.user == user) & closed).count()
     if kept:
         raise InUse(
             f"Member {user} has {counted(kept, 'issued or paid invoice')}; the books keep what was billed.",
-            f"Take name and e-mail out instead with: streamctl members erase {user}",
+            f"Take name and e-mail out instead with: {erase}",
             member=user,
         )
     count, streams = (
@@ -263,7 +277,7 @@ def must_be_unused(user: int, *, force: bool) -> None:
     if (count or streams) and not force:
         raise InUse(
             f"Member {user} has {counted(count, 'invoice')} and {counted(streams, 'stream')}.",
-            f"Delete them too with --force, or keep the books with: streamctl members erase {user}",
+            f"Delete them too with --force, or keep the books with: {erase}",
             member=user,
             invoices=count,
             streams=streams,

@@ -54,7 +54,7 @@ class Change(NamedTuple):
         return f"{WORDS.get(self.table, self.table)} {self.key}"
 
 
-def take_away(entry: int, change: Change, changes: list[Change], at: datetime, *, by_clock: bool) -> None:
+def take_away(terms: Terms, entry: int, change: Change, changes: list[Change], at: datetime, *, by_clock: bool) -> None:
     """Delete a row that the entry made. A check-in's stream is closed instead, and its line charges nothing."""
     model, key = MODELS[change.table], change.key
     match change.table:
@@ -71,7 +71,7 @@ def take_away(entry: int, change: Change, changes: list[Change], at: datetime, *
         case "membership":
             _must_hold_no_stream(Membership.get_by_id(key).user_id, at)
         case "user":
-            must_be_unused(key, force=False)
+            must_be_unused(key, terms.today(at), force=False)
     journal().changing(model, [key])
     model.delete().where(model._meta.primary_key == key).execute()
     return None

@@ -49,9 +49,9 @@ def invoices(
     if last is not None:
         filters.append(Invoice.date <= last)
     if least is not None:
-        filters.append(Invoice.amount >= terms.minor(least))
+        filters.append(Invoice.amount >= terms.minor_total(least))
     if most is not None:
-        filters.append(Invoice.amount <= terms.minor(most))
+        filters.append(Invoice.amount <= terms.minor_total(most))
     return listing("invoice", filters, window, at)
 
 

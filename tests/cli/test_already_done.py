@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import shlex
 from typing import Any
 
 import pytest
-from pasting import paste
+from pasting import paste, sentence
 from program import Program
 
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
 YESTERDAY = "2026-11-21T12:00:00Z"
-
-
-class Terminal(io.TextIOWrapper):
-    """Standard output as a person has it: they are told sentences."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def sentence(program: Program, words: str) -> str:
-    """What a person is told; the command is expected to succeed."""
-    out = Terminal(io.BytesIO(), "utf-8")
-    status, err = program.into(out, *shlex.split(words))  # type: ignore[attr-defined]
-    assert (status, err) == (0, ""), err
-    out.seek(0)
-    return out.read().removesuffix("\n")
 
 
 def newest(program: Program) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from pasting import paste
 from program import Program
 
 from streamctl.errors import MonthTaken
@@ -29,7 +30,7 @@ def test_an_invoice_is_shown_with_exactly_the_promised_keys_and_values(member: P
     assert list(shown.json) == KEYS
     assert shown.out == (
         '{"id": 1, "user": 1, "date": "2026-11-22", "status": "OUT", "description": "Invoice for 2026-11", '
-        '"amount": 9.90, "invoice_lines": [{"id": 1, "invoice": 1, "amount": 9.90, "description": "Charge", '
+        '"amount": 9.90, "invoice_lines": [{"id": 1, "invoice": 1, "amount": 9.90, "description": "", '
         '"kind": "manual"}], "month": "2026-11", "number": null, "issued_at": null, "due_date": null, '
         '"paid_on": null}\n'
     )
@@ -139,6 +140,44 @@ def test_an_amount_that_is_set_adds_an_adjustment_for_the_difference(member: Pro
     down = member.ok("invoices", "update", 1, "--amount", 0)
     assert (down["amount"], [line["amount"] for line in down["invoice_lines"]]) == (0, [5, 2.5, -7.5])
     assert member.ok("invoices", "update", 1, "--amount", "0.00") == down | {"changed": False}
+
+
+def test_a_total_may_be_above_what_a_line_can_be(member: Program) -> None:
+    """Fails when the invoice's own amount, or a filter, is read as if it were a line's."""
+    member.ok("invoices", "create", 1, "--amount", "999999999.99")
+    member.ok("lines", "add", 1, "--amount", "999999999.99")
+    own = "1999999999.98"
+    same = member.ok("invoices", "update", 1, "--amount", own)
+    assert (same["changed"], len(same["invoice_lines"])) == (False, 2)
+    more = member.ok("invoices", "update", 1, "--amount", "2000000000")
+    assert more["invoice_lines"][2]["amount"] == 0.02
+    for words, ids in (
+        (["--min", own], "1\n"),
+        (["--max", own], ""),
+        (["--min", "2000000000.01"], ""),
+        (["--max", "999999999999999.99"], "1\n"),
+    ):
+        assert member("invoices", "list", *words, "--format", "ids").out == ids, words
+    for words in (["create", 1, "--date", "2026-10-01", "--amount", "1000000000"], ["list", "--min", "0.001"]):
+        assert member.refused("invoices", *words)["code"] == "bad_value"
+    wish = ("invoices", "update", 1, "--amount", 5)
+    refused = member.refused(*wish)
+    assert refused["code"] == "too_much"
+    paste(member, refused["hint"])  # a step that a line can take
+    assert member.ok(*wish)["amount"] == 5
+
+
+@pytest.mark.parametrize("currency", ["JPY", "KWD", "UYW"])
+def test_every_currency_has_totals(program: Program, currency: str) -> None:
+    program.ok("db", "set", "currency", currency)
+    program.ok("members", "add", "bob@example.com")
+    program.ok("invoices", "create", 1, "--amount", 5)
+    assert program.ok("invoices", "update", 1, "--amount", 7, "--description", "x")["amount"] == 7
+    most = "922337203685477.5807" if currency == "UYW" else "999999999999999"
+    assert program("invoices", "list", "--max", most, "--format", "ids").out == "1\n"
+    if currency == "UYW":
+        beyond = program.refused("invoices", "list", "--max", "922337203685477.5808")
+        assert "the most a total can be" in beyond["message"]
 
 
 def test_an_invoice_moves_into_no_month_that_is_taken(store: Store, program: Program) -> None:

@@ -94,6 +94,15 @@ def test_reopening_what_is_numbered_is_no_second_open_invoice_of_the_month(numbe
     assert numbered.at("2026-11-23T12:00:00Z").ok("stream", "checkin", 1)["invoice_id"] == 2
 
 
+def test_what_an_older_version_left_numbered_and_outstanding_takes_no_charges(numbered: Program) -> None:
+    numbered.sql("UPDATE invoice SET status = 'OUT', paid_on = NULL")
+    november = numbered.at("2026-11-23T12:00:00Z")
+    assert november.ok("stream", "checkin", 1)["invoice_id"] == 2
+    assert november.ok("invoices", "generate")["created"] == 1
+    assert november.ok("lines", "list", "--kind", "fee")[0]["invoice"] == 2
+    assert numbered.ok("invoices", "issue")["issued"] == 2
+
+
 def test_a_reopened_invoice_is_due_by_the_years_we_know(numbered: Program) -> None:
     assert numbered.at("2999-12-25T00:00:00Z").refused("invoices", "reopen", 1)["code"] == "bad_value"
 

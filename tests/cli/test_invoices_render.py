@@ -54,6 +54,18 @@ def test_a_json_document_has_exactly_the_promised_keys_and_values(issued: Progra
     assert rendered(issued, 1, "--to", "json") == JSON
 
 
+def test_a_line_without_a_description_is_called_by_its_kind_on_what_a_customer_reads(issued: Program) -> None:
+    issued.sql("UPDATE invoice_line SET description = '' WHERE kind <> 'adjustment'")
+    issued.sql("UPDATE invoice_line SET description = ' ' WHERE kind = 'adjustment'")
+    names = ["Membership", "Check-in", "Check-out", "Charge", "Discount", "Adjustment"]
+    lines = rendered(issued, 1, "--to", "text").splitlines()
+    assert [line.split()[0] for line in lines if line.endswith("0") and line[:1].isalpha()][-7:-1] == names
+    seen = Page(rendered(issued, 1, "--to", "html")).lines
+    assert [name for name in names if any(line.split("\N{NO-BREAK SPACE}")[0] == name for line in seen)] == names
+    groups = json.loads(rendered(issued, 1, "--to", "json"))["groups"]
+    assert [group["description"].strip() for group in groups] == [""] * 6, "what is stored"
+
+
 def test_the_picture_of_a_text_document(issued: Program) -> None:
     assert rendered(issued, 1, "--to", "text") == TEXT
 

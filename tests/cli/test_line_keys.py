@@ -59,6 +59,7 @@ def test_a_replay_comes_before_any_other_check_and_never_expires(bob: Store, pro
         case "line changed":
             lines.update(1, at=AT, amount=Decimal(6), description="other", invoice=2)
         case _:
+            members.cancel(["1"], at=AT)
             members.erase("1", at=AT)
     before = program.books()
     assert lines.add(1, at=LATER, amount=FIVE, key="k").row == (*first.row[:-1], True)
@@ -77,6 +78,15 @@ def test_the_same_key_for_anything_else_is_a_conflict(bob: Store, program: Progr
     streaming.check_in("1", at=AT, ref="r")
     with pytest.raises(KeyConflict):
         lines.add(1, at=AT, amount=FIVE, key="r")
+
+
+def test_a_request_of_before_lines_could_be_without_a_description_is_answered_as_it_was(
+    bob: Store, program: Program
+) -> None:
+    lines.add(1, at=AT, amount=FIVE, key="k")
+    program.sql('UPDATE request SET receipt = replace(receipt, \'"description": ""\', \'"description": "Charge"\')')
+    again = lines.add(1, at=LATER, amount=FIVE, key="k")
+    assert (again.value("description"), again.value("replayed")) == ("Charge", True)
 
 
 def test_a_refused_request_leaves_its_key_free(bob: Store, program: Program) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pasting import sentence
 from program import Program
 
 from streamctl.errors import BadValue, BelowZero, LineBound, NotFound, StreamctlError
@@ -55,35 +56,52 @@ def test_a_line_is_shown_with_exactly_the_promised_keys_and_values(member: Progr
     member.ok("invoices", "create", 1, "--amount", 15)
     added = member("lines", "add", 1, "--discount", "9.90", "--key", "k", "--format", "json")
     assert added.out == (
-        '{"id": 2, "invoice": 1, "amount": -9.90, "description": "Discount", "kind": "discount", "key": "k", '
+        '{"id": 2, "invoice": 1, "amount": -9.90, "description": "", "kind": "discount", "key": "k", '
         '"replayed": false}\n'
     )
     shown = member("lines", "show", 2, "--format", "json")
     assert list(shown.json) == KEYS
     assert shown.json == {key: value for key, value in added.json.items() if key != "replayed"}
     assert member("lines", "list", "--format", "json").out == (
-        '[\n{"id": 1, "invoice": 1, "amount": 15, "description": "Charge", "kind": "manual", "key": null},\n'
+        '[\n{"id": 1, "invoice": 1, "amount": 15, "description": "", "kind": "manual", "key": null},\n'
         + shown.out.removesuffix("\n")
         + "\n]\n"
     )
     assert member("lines", "list", "--format", "csv").out == (
-        ",".join(KEYS) + "\n1,1,15.00,Charge,manual,\n2,1,-9.90,Discount,discount,k\n"
+        ",".join(KEYS) + "\n1,1,15.00,,manual,\n2,1,-9.90,,discount,k\n"
     )
 
 
 def test_a_line_has_one_amount_typed_without_a_sign(member: Program) -> None:
     member.ok("invoices", "create", 1, "--amount", 5)
     for words in (
-        [],
         ["--amount", 1, "--discount", 1],
         ["--amount", "-1"],
         ["--discount", "-1"],
         ["--amount", "0.001"],
     ):
         assert member.refused("lines", "add", 1, *words)["status"] == 2, words
-    assert member.ok("lines", "add", 1, "--amount", 0, "--description", "")["description"] == ""
     assert member.refused("lines", "add", 9, "--amount", 1)["details"] == {"what": "invoice", "missing": [9]}
     assert member.refused("lines", "show", 9)["status"] == 3
+
+
+def test_a_line_needs_nothing_but_its_invoice(member: Program) -> None:
+    """DESIGN: without an amount it is 0, without a description it is empty."""
+    member.ok("invoices", "create", 1)
+    told = {"invoice": 1, "amount": 0, "description": "", "kind": "manual", "key": None, "replayed": False}
+    assert member.ok("lines", "add", 1) == {"id": 1, **told}
+    described = member.ok("lines", "add", 1, "--description", "to be priced", "--key", "k")
+    assert described == {"id": 2, **told, "description": "to be priced", "key": "k"}
+    assert member.ok("lines", "add", 1, "--key", "k")["replayed"] is True
+    assert member.ok("lines", "add", 1, "--discount", 0)["kind"] == "discount"
+    for words, said in (
+        ("lines add 1", "Added line 4 of invoice 1: 0.00 USD."),
+        ("lines add 1 --amount 2", "Added line 5 of invoice 1: 2.00 USD."),
+        ("lines add 1 --discount 1 --description Sorry", "Added line 6 of invoice 1: -1.00 USD, Sorry."),
+        ("lines update 4 --amount 1", "Updated line 4 of invoice 1: 1.00 USD."),
+        ("lines add 1 --key k", "Already added line 2 of invoice 1: 0.00 USD, to be priced."),
+    ):
+        assert sentence(member, words) == said
 
 
 def test_every_change_of_a_line_is_a_change_of_its_invoice(member: Program) -> None:

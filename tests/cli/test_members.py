@@ -144,7 +144,7 @@ def test_every_change_can_be_rehearsed_and_then_nothing_has_changed(member: Prog
         (("cancel", 1), {"id": 1, "state": "CANC"}),
         (("renew", 1), {"id": 1, "end_date": "2027-01-01"}),
         (("delete", 2), {"id": 2, "email": "eve@example.com"}),
-        (("erase", 1), {"id": 1, "name": None, "email": "erased-1@erased.invalid"}),
+        (("erase", 2), {"id": 2, "name": None, "email": "erased-2@erased.invalid"}),
     ):
         answer = member.ok("members", *words, "--dry-run")
         one = answer[0] if isinstance(answer, list) else answer

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from pasting import paste
 from program import Program
 from terminals import on_a_terminal
 
@@ -102,6 +103,7 @@ def test_a_request_outlives_its_member(bob: Store, program: Program) -> None:
 def test_erasing_takes_name_and_email_out_and_keeps_the_books(member: Program) -> None:
     member.ok("invoices", "create", 1, "--amount", 5, "--status", "PAID")
     member.ok("stream", "checkin", 1, "--ref", "r")
+    member.ok("members", "cancel", 1)
     before = member.books()
     erased = member.ok("members", "erase", "bob@example.com", "--yes")
     assert (erased["id"], erased["name"], erased["credit_limit"]) == (1, None, 3)
@@ -114,6 +116,50 @@ def test_erasing_takes_name_and_email_out_and_keeps_the_books(member: Program) -
     assert member.ok("members", "add", "bob@example.com")["id"] == 2
 
 
+def test_a_member_whose_membership_goes_on_is_not_erased(member: Program) -> None:
+    refused = member.refused("members", "erase", 1, "--yes")
+    assert (refused["status"], refused["code"]) == (4, "membership_active")
+    member.ok("members", "add", "later@example.com", "--start", "2026-12-01", "--months", 1)
+    assert member.refused("members", "erase", 2, "--yes")["code"] == "membership_active", "it would begin to be billed"
+    paste(member, refused["hint"])
+    assert member.ok("members", "erase", 1, "--yes")["email"] == "erased-1@erased.invalid"
+
+
+def test_a_member_without_a_membership_or_whose_membership_is_over_is_erased(member: Program) -> None:
+    member.ok("members", "add", "eve@example.com", "--no-membership")
+    assert member.ok("members", "erase", 2, "--yes")["changed"] is True
+    assert member.at("2026-11-30T23:59:59Z").refused("members", "erase", 1, "--yes")["code"] == "membership_active"
+    assert member.at("2026-12-01T00:00:00Z").ok("members", "erase", 1, "--yes")["state"] == "ACT"
+
+
+def test_nobody_who_was_erased_is_billed(member: Program) -> None:
+    member.ok("members", "add", "eve@example.com", "--fee", 5)
+    member.ok("members", "cancel", 1)
+    member.ok("members", "erase", 1, "--yes")
+    for month, created, skipped in (("2026-11", 1, {"erased": 1}), ("2026-12", 1, {})):
+        summary = member.ok("invoices", "generate", "--month", month)
+        assert (summary["created"], summary["skipped"], summary["total"]) == (created, skipped, 5)
+    assert member("invoices", "list", "--member", 1).out.count("\n") == 1
+
+
+def test_the_hint_of_a_refused_delete_says_all_steps(member: Program) -> None:
+    member.ok("members", "add", "eve@example.com")
+    member.ok("members", "cancel", 2)
+    for number in (1, 2):
+        member.ok("invoices", "create", number, "--amount", 5, "--status", "PAID")
+    for number, hint in (
+        (1, "streamctl members cancel 1 && streamctl members erase 1"),
+        (2, "streamctl members erase 2"),
+    ):
+        refused = member.refused("members", "delete", number, "--force", "--yes")
+        assert refused["hint"] == f"Take name and e-mail out instead with: {hint}"
+        paste(member, f"{refused['hint']} --yes")  # without a terminal nobody can say it
+        assert member.ok("members", "show", number)["email"] == f"erased-{number}@erased.invalid"
+    member.ok("members", "add", "ann@example.com")
+    member.ok("invoices", "create", 3)
+    assert "cancel 3 && streamctl members erase 3" in member.refused("members", "delete", 3, "--yes")["hint"]
+
+
 def test_erasing_somebody_who_is_not_there_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         members.erase("1", at=AT)
@@ -122,5 +168,6 @@ def test_erasing_somebody_who_is_not_there_is_not_found(store: Store) -> None:
 def test_nobody_can_stand_in_the_way_of_being_erased(store: Store, program: Program) -> None:
     members.add("bob@example.com", at=AT, name="Bob")
     members.add("erased-1@erased.invalid", at=AT)
+    members.cancel(["1"], at=AT)
     members.erase("1", at=AT)
     assert not any("bob" in str(value).lower() for row in program.books()["user"] for value in row)

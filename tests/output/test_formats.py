@@ -78,7 +78,7 @@ def test_one_thing_is_an_object_in_json_and_a_row_elsewhere(books: Command) -> N
     record = json.loads(shown["json"])
     assert isinstance(record, dict)
     assert record["invoice_lines"] == [
-        {"id": 2, "invoice": 2, "amount": 9, "description": "Charge", "kind": "manual"},
+        {"id": 2, "invoice": 2, "amount": 9, "description": "", "kind": "manual"},
         {"id": 3, "invoice": 2, "amount": 0.9, "description": "Tip", "kind": "manual"},
     ]
     assert shown["jsonl"] == shown["json"]

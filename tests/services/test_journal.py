@@ -70,6 +70,7 @@ COMMANDS = (
     "members add force@example.com --credits 2",
     "stream checkin 4",
     "members delete 4 --force --yes",
+    "members cancel 1",
     "members erase 1 --yes",
     "log undo {note}",
 )

@@ -50,7 +50,7 @@ CHANGES = {
     "members reactivate": Change(seen='"state": "ACT"', before=("members cancel 1",)),
     "members renew": Change(seen="2027-01-01"),
     "members delete": Change({"members": "x@example.com"}, gone="x@example.com", before=OUT_OF_SEVERAL),
-    "members erase": Change(seen="erased-1@erased.invalid"),
+    "members erase": Change(seen="erased-1@erased.invalid", before=("members cancel 1",)),
     "invoices create": Change({"date": "2026-12-01", "description": "Zebra"}, "Zebra"),
     "invoices update": Change({"description": "Zebra"}, "Zebra"),
     "invoices delete": Change({"ids": "2"}, gone='"id": 2', before=OUT_OF_SEVERAL),
