@@ -18,8 +18,8 @@ from streamctl import output as out
 from streamctl.cli.desk import Desk
 from streamctl.cli.options import number, reading
 from streamctl.domain.records import Answer, Document, Listing
-from streamctl.errors import BadValue, listed, quoted
-from streamctl.output import Format
+from streamctl.output.destination import destination
+from streamctl.output.formats import FORMATS, Format, check_no_format, check_only, chosen
 from streamctl.settings import Settings, default_format, real_now
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ class Group:
         """A command that reads one thing."""
         return self._command(name, _output_options)
 
-    def dumps(self, name: str) -> Callable[[Body], Body]:
-        """A command whose answer has a format of its own."""
-        return self._command(name, _file_options)
+    def dumps(self, name: str, suffix: str) -> Callable[[Body], Body]:
+        """A command whose answer has a format of its own, that of files with this ending."""
+        return self._command(name, _file_options, runner=partial(run, f"{self.name} {name}", suffix=suffix))
 
     def renders(self, name: str) -> Callable[[Finding], Finding]:
         """A command that makes documents; its function finds what they are about."""
@@ -222,26 +222,36 @@ def run(
     options: dict[str, Any],
     *,
     any_schema: bool = False,
+    suffix: str = "",
 ) -> None:
-    """Open the database, call the function at a desk, show its answer. `command` is its name, for the journal."""
+    """Open the database, call the function at a desk, show its answer. `command` is its name, for the journal.
+
+    With a `suffix` the answer has a format of its own, and files of that ending.
+    """
     place = settings.place()  # before the store is imported: it says which driver that will need
     from streamctl.output.writer import sink
     from streamctl.store.database import Author, opened, terms
 
     dry_run = options.get("dry_run", False)
-    with opened(place, wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store:
-        format = chosen_format(options.get("format"), options.get("output"))
-        with sink(options.get("output"), _owned(place, given), lambda: store.changed) as target:
-            now = terms()
-            at = moment(settings, store, now.zone)
-            store.author = Author(settings.who(), command, real_now, None if settings.as_of is None else at)
-            brief = format == "table" or (format is None and target.terminal)
-            desk = Desk(settings, now, at, dry_run, format, brief)
-            if "columns" in options:
-                given["window"] = desk.window(options["columns"], options["sort"], options["limit"])
-            answer = function(desk, **given)
-            style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
-            out.show(answer, target, style)
+    where = destination(options.get("output"), owned(place, given))
+    if suffix:
+        check_only(where, suffix)
+        check_no_format(where, FORMATS)
+    format = None if suffix else chosen(options.get("format"), where, default_format())
+    with (
+        opened(place, wait=settings.timeout, dry_run=dry_run, any_schema=any_schema) as store,
+        sink(where, lambda: store.changed) as target,
+    ):
+        now = terms()
+        at = moment(settings, store, now.zone)
+        store.author = Author(settings.who(), command, real_now, None if settings.as_of is None else at)
+        brief = format == "table" or (format is None and target.terminal)
+        desk = Desk(settings, now, at, dry_run, format, brief)
+        if "columns" in options:
+            given["window"] = desk.window(options["columns"], options["sort"], options["limit"])
+        answer = function(desk, **given)
+        style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
+        out.show(answer, target, style)
     refusal = answer.refusal() if isinstance(answer, Document) else isinstance(answer, Listing) and answer.refusal
     if refusal:
         raise refusal
@@ -260,29 +270,16 @@ def found(function: Callable[..., Answer], settings: Settings, given: dict[str, 
     from streamctl.output.writer import sink
     from streamctl.store.database import has_changed
 
-    format = chosen_format(options["format"], options["output"])
-    with sink(options["output"], _owned(place, given), has_changed) as target:
+    where = destination(options["output"], owned(place, given))
+    format = chosen(options["format"], where, default_format())
+    with sink(where, has_changed) as target:
         answer = function(settings, **given)
         out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
 
 
-def _owned(place: Path | str, given: dict[str, Any]) -> Callable[[Path], bool]:
+def owned(place: Path | str, given: dict[str, Any]) -> Callable[[Path], bool]:
     """Tells whether a path is one of the files of the database, or of another one that the command was given."""
     from streamctl.store.database import is_part_of
 
     databases = [place, *(value for value in given.values() if isinstance(value, Path))]
     return lambda path: any(is_part_of(database, path) for database in databases)
-
-
-def chosen_format(format: Format | None, output: str | None) -> Format | None:
-    """The format that the flag, the file's ending or the environment asks for, in that order. Raises BadValue."""
-    if format is not None:
-        return format
-    if output is not None and output != "-":
-        return out.SUFFIXES.get("." + output.rpartition(".")[2].lower(), "tsv")
-    asked = default_format()
-    if asked is None:
-        return None
-    if asked not in out.FORMATS:
-        raise BadValue(f"STREAMCTL_FORMAT is {quoted(asked)}.", f"The formats are {listed(out.FORMATS)}.")
-    return asked

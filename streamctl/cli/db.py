@@ -114,7 +114,7 @@ def load(
     return done.said(f"Loaded {', '.join(spoken(done.columns, done.row))}.", "streamctl db info")
 
 
-@group.dumps("dump")
+@group.dumps("dump", ".json")
 def dump(desk: Desk) -> Document:
     """Write the whole database as JSON, for `db load`."""
     from streamctl.views import database

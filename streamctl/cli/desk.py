@@ -14,7 +14,7 @@ from streamctl.domain.calendar import TypedDay, TypedMonth
 from streamctl.domain.terms import Terms
 from streamctl.domain.text import stored
 from streamctl.errors import BadData, NeedsYes, UsageError
-from streamctl.output import Format
+from streamctl.output.formats import Format
 from streamctl.output.writer import say
 from streamctl.settings import Settings
 

@@ -4,10 +4,12 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from streamctl import output as out
-from streamctl.cli.command import Finding, chosen_format, moment
+from streamctl.cli.command import Finding, moment, owned
 from streamctl.cli.desk import Desk
 from streamctl.domain.records import Answer, Document
-from streamctl.settings import Settings
+from streamctl.output.destination import destination
+from streamctl.output.formats import chosen
+from streamctl.settings import Settings, default_format
 
 if TYPE_CHECKING:
     from streamctl.domain.documents import Papers
@@ -24,10 +26,12 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
     from streamctl.store.database import opened, snapshot, terms
 
     place, into = options["output"], document.is_folder(options["output"])
-    form = document.form(options["to"], place)
+    own_files = owned(database, given)
+    where = destination(None if into else place, own_files)
+    form = document.form(options["to"], where)
     gc.freeze()  # what start-up made is there to stay
     gc.enable()
-    style = out.Style(chosen_format(None, None) if into else None, settings.quiet)
+    style = out.Style(chosen(None, where, default_format()) if into else None, settings.quiet)
     with opened(database, wait=settings.timeout) as store, snapshot():
         now = terms()
         desk = Desk(settings, now, moment(settings, store, now.zone))
@@ -36,9 +40,9 @@ def render(function: Finding, settings: Settings, given: dict[str, Any], options
         if not (papers.number or into or form == "json"):
             return
         answers: list[Answer | Document] = []
-        with sink(None if into else place, store.owns, lambda: into and bool(answers)) as target:
+        with sink(where, lambda: into and bool(answers)) as target:
             if into:
-                answers.append(document.into(place, papers, form, store.owns, quiet=settings.quiet))
+                answers.append(document.into(place, papers, form, own_files, quiet=settings.quiet))
             else:
                 answers.append(Document(document.parts(papers, form)))
             out.show(answers[0], target, style)

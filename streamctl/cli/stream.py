@@ -174,7 +174,7 @@ def watch(
     return Document(shown(desk, every, members or ()), live=True)
 
 
-@group.dumps("batch")
+@group.dumps("batch", ".jsonl")
 def batch(
     desk: Desk,
     file: Annotated[

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from streamctl.domain.records import Answer, Column, Document, Listing, Record
+from streamctl.output.formats import Format
 from streamctl.output.writer import Sink, say
 
-Format = Literal["table", "json", "jsonl", "csv", "tsv", "ids"]
-FORMATS: tuple[Format, ...] = ("table", "json", "jsonl", "csv", "tsv", "ids")
-SUFFIXES: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".txt": "table"}
 DRY_RUN = Column("dry_run", "bool", brief=False)
 
 

@@ -8,10 +8,7 @@ from typing import Any
 
 
 class Descriptor(io.FileIO):
-    """A descriptor of whoever opened it. Where it does not block, a write waits until some of it is taken."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number, "wb", closefd=False)
+    """A descriptor to write to. Where it does not block, a write waits until some of it is taken."""
 
     def write(self, data: Any, /) -> int:
         """Write some of the data; how many bytes. Raises OSError."""
@@ -24,9 +21,11 @@ class Descriptor(io.FileIO):
         return written
 
 
-def text(number: int, encoding: str, errors: str, *, line_buffering: bool = False) -> io.TextIOWrapper:
+def text(
+    number: int, encoding: str = "utf-8", errors: str = "strict", *, closefd: bool = True, line_buffering: bool = False
+) -> io.TextIOWrapper:
     """Text for that descriptor. The buffer goes on where a write was short, which text without one does not."""
-    buffer = io.BufferedWriter(Descriptor(number))
+    buffer = io.BufferedWriter(Descriptor(number, "wb", closefd=closefd))
     return io.TextIOWrapper(buffer, encoding, errors, newline="\n", line_buffering=line_buffering)
 
 
@@ -35,8 +34,7 @@ def replace_standard_streams() -> None:
 
     Python's own unbuffered streams drop what a short write leaves over.
     """
-    out, err = sys.stdout, sys.stderr
-    if out is not None:
-        sys.stdout = text(out.fileno(), out.encoding, out.errors or "strict", line_buffering=out.isatty())
-    if err is not None:
-        sys.stderr = text(err.fileno(), err.encoding, err.errors or "backslashreplace", line_buffering=True)
+    for name in ("stdout", "stderr"):
+        if (old := getattr(sys, name)) is not None:
+            lines = name == "stderr" or old.isatty()
+            setattr(sys, name, text(old.fileno(), old.encoding, old.errors, closefd=False, line_buffering=lines))

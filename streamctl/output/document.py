@@ -14,6 +14,8 @@ from streamctl.domain.documents import BILL, LINE_GROUP, RECIPIENT, SELLER, Pape
 from streamctl.domain.records import Column, Listing
 from streamctl.errors import BadValue, ExtraMissing, counted, quoted_path, shell_quoted
 from streamctl.output import jsontext
+from streamctl.output.destination import Destination, destination
+from streamctl.output.formats import check_no_format, check_only
 from streamctl.output.letter import text
 from streamctl.output.progress import progress
 from streamctl.output.sheet import sheet
@@ -36,17 +38,21 @@ def is_folder(output: str | None) -> bool:
     return False
 
 
-def form(asked: Form | None, output: str | None) -> Form:
-    """What to make: what was asked for, what the file's ending says, or HTML. Raises BadValue for a PDF."""
-    if asked is not None:
-        return asked
-    ending = "" if output is None or is_folder(output) else Path(output).suffix.lower()
-    if ending == ".pdf":
+def form(asked: Form | None, where: Destination) -> Form:
+    """What to make: what was asked for, what the file's ending says, or HTML.
+
+    Raises BadValue for a PDF, and for a file whose name promises what is not made.
+    """
+    if where.ending == ".pdf":
         raise BadValue(
             "A PDF is what a browser prints from the HTML.",
             "Render x.html, then: chromium --headless --no-pdf-header-footer --print-to-pdf=x.pdf x.html",
         )
-    return ENDINGS.get(ending, "html")
+    check_only(where, *ENDINGS, asked=asked is not None)
+    if asked is not None:
+        return asked
+    check_no_format(where, tuple(SUFFIXES), "--to")
+    return ENDINGS.get(where.ending, "html")
 
 
 def parts(papers: Papers, form: Form) -> Iterator[str]:
@@ -78,7 +84,7 @@ def into(folder: str, papers: Papers, form: Form, own_files: Callable[[Path], bo
     with progress("Rendering", papers.number, quiet=quiet) as advance:
         for paper in papers.each:
             file = str(base / f"{name_of(paper)}{SUFFIXES[form]}")
-            with sink(file, own_files, lambda: False) as target, target.guarded():
+            with sink(destination(file, own_files), lambda: False) as target, target.guarded():
                 target.write(parts(papers._replace(number=1, each=[paper], single=True), form))
             written.append((paper.invoice.id, file))
             advance()

@@ -1,18 +1,18 @@
-"""The one writer: standard output or a file, whole or not at all, and an honest word when it fails."""
+"""The one writer: standard output, or a file whole or not at all, and an honest word when it fails."""
 
 from __future__ import annotations
 
 import io
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import IO
 
-from streamctl.errors import BadValue, Interrupted, OutputFailed, quoted_path
+from streamctl.errors import Interrupted, OutputFailed, quoted_path
 from streamctl.interruption import held, stoppable
+from streamctl.output.descriptor import text
+from streamctl.output.destination import STANDARD_OUTPUT, Destination, cannot_be_written
 
 
 class ClosedPipe(Exception):
@@ -72,82 +72,113 @@ class Sink:
 
 
 @contextmanager
-def sink(output: str | None, own_files: Callable[[Path], bool], done: Callable[[], bool]) -> Iterator[Sink]:
-    """Standard output, or the file at `output` written atomically when the block ends well.
+def sink(where: Destination, done: Callable[[], bool]) -> Iterator[Sink]:
+    """What an answer is written to: standard output, something to write into, or a file that is there when it is whole.
 
-    A file that can't be made is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe,
+    What can't be opened is refused here, before anything is changed. Raises BadValue, OutputFailed, ClosedPipe,
     Interrupted.
     """
-    if output is None or output == "-":
-        with _standard_output(own_files, done) as found:
-            yield found
-        return
-    try:
-        path = Path(output).expanduser()
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is None or stat.S_ISREG(mode):  # a pipe or a device has no other name to be found by
-            path = path.resolve()
-        if own_files(path):
-            raise BadValue(f"{quoted_path(output)} is the database itself; the answer can't be written over it.")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BadValue(f"{quoted_path(output)} can't be written: {getattr(error, 'strerror', error)}.") from None
-    if mode is not None and stat.S_ISDIR(mode):
-        raise BadValue(f"{quoted_path(output)} is a folder; name a file in it.")
-    with held(), _file(path, output, mode, done) as found, found.stoppable():
+    if where.descriptor == STANDARD_OUTPUT:
+        kind = _standard_output(done)
+    elif where.is_file:
+        kind = _file(where, done)
+    else:
+        kind = _in_place(where, done)
+    with held(), kind as found, found.stoppable():
         yield found
 
 
 @contextmanager
-def _file(path: Path, output: str, mode: int | None, done: Callable[[], bool]) -> Iterator[Sink]:
-    atomic = mode is None or stat.S_ISREG(mode)
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}") if atomic else path
+def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
+    out = sys.stdout
+    if out is None:
+        raise OutputFailed("standard output is closed", done=False)
+    if isinstance(out, io.TextIOWrapper):
+        encoding, errors = _spoken(out.isatty())
+        out.reconfigure(encoding=encoding, errors=errors, newline="\n")
+    found = Sink(out, terminal=out.isatty(), done=done)
+    yield found
+    with found.guarded():
+        out.flush()
+
+
+def _spoken(terminal: bool) -> tuple[str, str]:
+    """The encoding, and what becomes of a character that it lacks.
+
+    Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
+    """
+    return (sys.stdout.encoding if sys.stdout else "utf-8", "backslashreplace") if terminal else ("utf-8", "strict")
+
+
+@contextmanager
+def _in_place(where: Destination, done: Callable[[], bool]) -> Iterator[Sink]:
+    """A descriptor of ours, a pipe by name or a device."""
     try:
-        flags = os.O_WRONLY | (os.O_CREAT | os.O_EXCL if atomic else 0)
-        with nullcontext() if atomic else stoppable():  # a pipe waits for its reader
-            descriptor = os.open(draft, flags, 0o600)
-        file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        descriptor = os.dup(where.descriptor) if where.descriptor is not None else _opened(where)
     except OSError as error:
-        raise BadValue(f"{quoted_path(output)} can't be written: {error.strerror}.") from None
+        raise cannot_be_written(where.written, error.strerror or str(error)) from None
+    terminal = os.isatty(descriptor)
+    file = text(descriptor, *_spoken(terminal), line_buffering=terminal)
+    try:
+        found = Sink(file, terminal=terminal, done=done)
+        yield found
+        with found.guarded():
+            file.flush()
+    finally:
+        discard(file)
+        file.close()
+
+
+def _opened(where: Destination) -> int:
+    """The descriptor of what is there, which still is what was looked at. Raises OSError, BadValue."""
+    with stoppable():  # a pipe waits for its reader
+        descriptor = os.open(where.path, os.O_WRONLY | os.O_NOCTTY)
+    if where.before is None or not os.path.samestat(os.fstat(descriptor), where.before):
+        os.close(descriptor)
+        raise cannot_be_written(where.written, "it became something else meanwhile")
+    return descriptor
+
+
+@contextmanager
+def _file(where: Destination, done: Callable[[], bool]) -> Iterator[Sink]:
+    draft = where.path.with_name(f".streamctl-{os.urandom(8).hex()}")  # whatever the file's name: that may be long
+    try:
+        file = text(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise cannot_be_written(where.written, error.strerror or str(error)) from None
     found = Sink(file, terminal=False, done=done)
     try:
         yield found
         with found.guarded(), file:
             file.flush()
-            if atomic:
-                os.fsync(file.fileno())
-                if mode is not None:
-                    draft.chmod(stat.S_IMODE(mode))
-                draft.replace(path)
+            os.fsync(file.fileno())
+            if where.before is not None:
+                _own_as(where.before, file.fileno(), where.written)
+            draft.replace(where.path)
     finally:
         discard(file)
         file.close()
-        if atomic:
-            draft.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
-@contextmanager
-def _standard_output(own_files: Callable[[Path], bool], done: Callable[[], bool]) -> Iterator[Sink]:
-    out = sys.stdout
-    if out is None:
-        raise OutputFailed("standard output is closed", done=False)
-    if _is_file(out) and own_files(Path(f"/dev/fd/{out.fileno()}")):
-        raise BadValue("Standard output is the database itself; the answer can't be written into it.")
-    if isinstance(out, io.TextIOWrapper):
-        # Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
-        terminal = out.isatty()
-        encoding = out.encoding if terminal else "utf-8"
-        out.reconfigure(encoding=encoding, errors="backslashreplace" if terminal else "strict", newline="\n")
-    found = Sink(out, terminal=out.isatty(), done=done)
-    with held(), found.stoppable():
-        yield found
-    with found.guarded():
-        out.flush()
+def _own_as(before: os.stat_result, descriptor: int, written: str) -> None:
+    """Give the file the owner, group and permissions of the one it replaces; never more than those, if we may not.
 
-
-def _is_file(out: IO[str]) -> bool:
-    with suppress(OSError, ValueError):
-        return stat.S_ISREG(os.fstat(out.fileno()).st_mode)
-    return False
+    Without its group, the group and all others get what both had. Bits that do more than permit are not carried over.
+    """
+    mode = before.st_mode & 0o777
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        try:
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        except OSError:
+            try:
+                os.fchown(descriptor, -1, before.st_gid)
+            except OSError:
+                shared = mode >> 3 & mode & 0o7
+                mode = mode & 0o700 | shared << 3 | shared
+                say(f"Note: {quoted_path(written)} could not be given to the owner and group that it had.")
+    os.fchmod(descriptor, mode)
 
 
 def say(text: str) -> None:

@@ -163,10 +163,6 @@ class Store(peewee.Database):
             self.pop_transaction()  # type: ignore[no-untyped-call]
         self.close()
 
-    def owns(self, path: Path) -> bool:
-        """Whether the path is one of this database's files."""
-        return False
-
     def use_large_cache(self) -> None:
         """For a job of many rows: let pages wait in memory where the engine lets us say so."""
 

@@ -234,10 +234,6 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             if self.pragma(name) != PRAGMAS[name]:
                 raise DatabaseUnusable(f"This SQLite does not honour PRAGMA {name}.")
 
-    def owns(self, path: Path) -> bool:
-        """Whether the path is the database or one of SQLite's files beside it."""
-        return is_file_of(self.path, path)
-
     def use_large_cache(self) -> None:
         """Let pages wait in memory instead of going to the disk and back within a transaction."""
         self.pragma("cache_size", -(_LARGE_CACHE >> 10))

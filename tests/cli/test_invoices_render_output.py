@@ -35,6 +35,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(issued: Program) -
         ((1, 99, "--output", "new.html"), 3),
         ((1, "--to", "pdf"), 2),
         ((1, "--output", "new.pdf"), 2),
+        ((1, "--output", "new.pdf", "--to", "html"), 2),
+        ((1, "--output", "new.xml"), 2),
+        ((1, "--output", "new.csv"), 2),
+        ((1, "--output", "new.html.gz", "--to", "html"), 2),
+        ((1, "--output", "html"), 2),
         ((1, "--output", "new/new.html"), 2),
         ((1, "--output", "/dev/null/"), 2),
         ((1, "--output", f"{'x' * 300}/"), 2),
@@ -55,7 +60,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(issued: Program) -
         ("x.txt", "Northlight"),
         ("x.json", '{"seller"'),
         ("x", "<!doctype"),
-        ("x.xml", "<!doctype"),
+        ("x.tmp", "<!doctype"),
     ],
 )
 def test_the_ending_of_the_file_chooses_what_is_made(issued: Program, name: str, begins: str) -> None:

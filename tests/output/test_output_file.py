@@ -32,7 +32,8 @@ def names(folder: Path) -> list[str]:
         ("x.csv", "id,name\n"),
         ("x.tsv", "id\tname\n"),
         ("x.txt", "id  name"),
-        ("x", "id\tname\n"),
+        (".csv", "id,name\n"),
+        ("x", "1\n"),  # nothing else says what it is to be
     ],
 )
 def test_the_name_of_the_file_chooses_the_format(
@@ -44,6 +45,78 @@ def test_the_name_of_the_file_chooses_the_format(
     assert (answer.status, answer.out, answer.err) == (0, "", "")
     assert (tmp_path / name).read_text().lstrip().startswith(begins)
     assert names(tmp_path) == sorted([*before, name]), "nothing is left beside it"
+
+
+@pytest.mark.parametrize(
+    "name", ["r.xlsx", "r.PDF", "r.md", "r.csv.gz", "r.db", "r.yaml", "r.2026-11", "r.", "r", "dir.csv/r", "a b.html"]
+)
+def test_a_file_whose_format_nothing_says_is_refused_before_anything_is_done(
+    member: Program, inside: Command, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "dir.csv").mkdir()
+    before, there = member.books(), names(tmp_path)
+    for words in (("members", "list"), ("stream", "checkin", 1), ("db", "check"), ("db", "init")):
+        refused = inside(*words, "--output", tmp_path / name)
+        assert (refused.status, refused.out) == (2, ""), refused.err
+        assert ".json, .jsonl, .csv, .tsv, .txt" in refused.err
+    assert (member.books(), names(tmp_path)) == (before, there)
+
+
+@pytest.mark.parametrize("name", ["r.xlsx", "r.csv.gz", "r.zip", "r.parquet"])
+def test_no_flag_makes_text_into_a_file_that_promises_something_packed(
+    member: Program, inside: Command, tmp_path: Path, name: str
+) -> None:
+    for words in (("members", "list", "--format", "csv"), ("db", "dump"), ("invoices", "render", 1, "--to", "text")):
+        refused = inside(*words, "--output", tmp_path / name)
+        assert (refused.status, refused.out) == (2, ""), words
+        assert "is no format of streamctl" in refused.err
+        assert not (tmp_path / name).exists()
+
+
+def test_a_flag_says_what_no_ending_says(
+    member: Program, inside: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("r", "r.md", "tmp.Xa81b"):
+        assert inside("members", "list", "--columns", "id", "--format", "csv", "-o", tmp_path / name).status == 0
+        assert (tmp_path / name).read_text() == "id\n1\n"
+    monkeypatch.setenv("STREAMCTL_FORMAT", "json")
+    assert inside("members", "list", "-o", tmp_path / "r.md").status == 2, "a default is nobody's word for this file"
+    assert inside("members", "list", "-o", tmp_path / "r").status == 0
+    monkeypatch.setenv("STREAMCTL_FORMAT", "yaml")
+    assert inside("members", "list", "-o", tmp_path / "r").err.startswith("Error: STREAMCTL_FORMAT is 'yaml'.")
+
+
+@pytest.mark.parametrize("name", ["json", "table", "csv"])
+def test_a_format_in_the_place_of_a_file_is_named_and_its_mend_works(
+    member: Program, inside: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (("members", "list"), ("db", "dump"), ("stream", "batch", "-")):
+        refused = inside(*words, "-o", name)
+        assert refused.status == 2
+        assert refused.err.startswith(f"Error: --output takes a file, and {name} is a format.\n")
+        assert f"./{name}" in refused.err
+    assert not (tmp_path / name).exists()
+    assert f"with: --format {name}; " in inside("members", "list", "-o", name).err
+    assert inside("members", "list", "--format", name).status == 0
+    assert inside("db", "dump", "-o", f"./{name}").status == 0
+    assert (tmp_path / name).exists()
+
+
+def test_a_command_with_one_format_takes_any_name_that_promises_no_other(
+    member: Program, inside: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "events").write_text("")
+    for words, own, foreign in (
+        (("db", "dump"), ("x", "x.json", "x.dump", "tmp.Xa81b"), ("x.csv", "x.jsonl", "x.md", "x.sql", "x.gz")),
+        (("stream", "batch", tmp_path / "events"), ("x", "x.jsonl", "x.log"), ("x.json", "x.csv", "x.gz")),
+    ):
+        for name in own:
+            assert inside(*words, "-o", tmp_path / name).status == 0, name
+            (tmp_path / name).unlink()
+        for name in foreign:
+            assert inside(*words, "-o", tmp_path / name).status == 2, name
+            assert not (tmp_path / name).exists()
 
 
 def test_a_file_keeps_every_character_without_bom(member: Program, inside: Command, tmp_path: Path) -> None:
@@ -99,12 +172,27 @@ def test_a_file_is_replaced_whole_with_its_mode_and_through_a_link(
 
 def test_where_no_file_can_be_made_nothing_is_done(member: Program, inside: Command, tmp_path: Path) -> None:
     before = member.books()
-    for target in (tmp_path, tmp_path / "missing" / "x.csv", tmp_path / ("x" * 300), Path(sys.executable) / "x.csv"):
+    long = f"{'x' * 252}.csv"  # a byte too long for a name
+    folder = tmp_path / "folder.csv"
+    folder.mkdir()
+    targets = (folder, tmp_path / "missing" / "x.csv", tmp_path / long, Path(sys.executable) / "x.csv", "x.csv/", "")
+    for target in targets:
         refused = inside("stream", "checkin", 1, "--output", target)
         assert (refused.status, refused.out) == (2, ""), refused.err
         assert refused.err.startswith("Error: ")
         assert "unexpected" not in refused.err
     assert member.books() == before
+
+
+@pytest.mark.parametrize("length", [246, 255])
+def test_any_name_that_a_file_can_have_will_do(member: Program, inside: Command, tmp_path: Path, length: int) -> None:
+    name = f"{'é' * ((length - 4) // 2)}{'x' * (length % 2)}.csv"
+    assert len(name.encode()) in (length, length - 1)
+    for _ in range(2):
+        assert inside("members", "list", "--columns", "id", "-o", tmp_path / name).status == 0
+    assert (tmp_path / name).read_text() == "id\n1\n"
+    assert inside("members", "list", "--format", "csv", "-o", tmp_path / ("x" * length)).status == 0
+    assert names(tmp_path) == sorted({name, "x" * length, *names(tmp_path)} - {f".{name}"})
 
 
 @pytest.mark.sqlite("the files of the database")

@@ -39,7 +39,7 @@ def running(program: Program, *words: object, unbuffered: str, **options: object
     """The program as a process, killed if it is still there at the end."""
     environment = program.environment | ({"PYTHONUNBUFFERED": unbuffered} if unbuffered else {})
     command = [sys.executable, "-m", "streamctl", *map(str, words)]
-    with subprocess.Popen(  # type: ignore[call-overload]
+    with subprocess.Popen(
         command,
         **({"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment, "cwd": program.home} | options),
     ) as process:
