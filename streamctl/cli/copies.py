@@ -13,7 +13,7 @@ from streamctl.cli.desk import Desk, Question
 from streamctl.cli.options import Yes, number, reading
 from streamctl.domain import calendar
 from streamctl.domain.records import Answer, Column, Record
-from streamctl.errors import BadData, Damaged, UsageError, counted, quoted_path, shell_quoted
+from streamctl.errors import Damaged, UsageError, counted, quoted_path, shell_quoted
 from streamctl.settings import Settings, place_of, real_now
 
 
@@ -46,7 +46,9 @@ def backup(
 
     with _long("Backing up", settings):
         done, wrong = backups.backup(settings.place(), file, keep=keep, wait=settings.timeout)
-    _warn(wrong, "backup")
+    for objection in wrong:
+        taken = "`db restore` takes it with --force alone" if objection.forced else "`db restore` does not take it"
+        _warn(f"{objection.what} in the backup: {taken}. See what mends it with: streamctl db check")
     path = shell_quoted(done.value("path"))
     said = f"Backed up {_counts(done)} to {done.value('path')}. Restore it with: streamctl db restore {path}"
     return done.said(said, f"streamctl --db {path} db info")
@@ -55,7 +57,9 @@ def backup(
 def restore(
     settings: Settings,
     file: Annotated[Any, file_argument("A backup, or any other database of streamctl.")],
-    force: Annotated[bool, typer.Option("--force", help="Do it while others have the database open.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it beside others who have it open, and with faults in the backup.")
+    ] = False,
     yes: Yes = False,
 ) -> Answer:
     """Put a backup in the place of all that is in the database, which is kept in a file beside it."""
@@ -71,7 +75,9 @@ def restore(
             Question(f"Replace {there} with what is in {source}?", settings).ask()
     with _long("Restoring", settings):
         author = Author(settings.who(), "db restore", real_now)
-        done = restoring.restore(place, file, author=author, safety=safety, force=force, wait=settings.timeout)
+        done, notes = restoring.restore(place, file, author=author, safety=safety, force=force, wait=settings.timeout)
+    for note in notes:
+        _warn(note)
     there = f"streamctl --db {shell_quoted(done.value('path'))} db"
     kept = done.value("safety_copy")
     said = f"Restored {done.value('path')} from {done.value('file')}: {_counts(done)}."
@@ -96,7 +102,8 @@ def sandbox(settings: Settings, file: Annotated[Any, file_argument("Where to; no
 
     with _long("Copying", settings):
         done, wrong = backups.sandbox(settings.place(), file, wait=settings.timeout)
-    _warn(wrong, "copy")
+    for objection in wrong:
+        _warn(f"{objection.what} in the copy. See what mends it with: streamctl db check")
     there = shell_quoted(done.value("path"))
     said = f"Copied {_counts(done)} to {done.value('path')}. Rehearse there with: streamctl --db {there} …"
     return done.said(f"{said} See what came of it with: streamctl db diff {there}", f"streamctl --db {there} db info")
@@ -143,12 +150,11 @@ def _long(what: str, settings: Settings) -> AbstractContextManager[None]:
     return working(what, quiet=settings.quiet)
 
 
-def _warn(wrong: BadData | None, copy: str) -> None:
-    """Say what is wrong in the database, `--quiet` or not: its backups are no better than it is."""
+def _warn(text: str) -> None:
+    """Say it, `--quiet` or not: a backup is no better than the database is."""
     from streamctl.output.writer import say
 
-    if wrong:
-        say(f"Note: {wrong.message} The {copy} has the same fault. {wrong.hint}")
+    say(f"Note: {text}")
 
 
 NOUNS = {

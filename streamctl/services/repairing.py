@@ -36,6 +36,11 @@ def repair(terms: Terms) -> None:
     What the rows themselves stand against stays as it is: an index whose key is there twice, an invoice whose lines
     are below 0.
     """
+    mend()
+
+
+def mend() -> None:
+    """The same in the write transaction under way."""
     store = current()
     inspector = store.inspector()
     inspector.rebuild()

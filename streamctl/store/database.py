@@ -71,9 +71,9 @@ def opened(
 
     Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew.
     """
-    if isinstance(place, Path):
-        header.check(place)
+    live = not isinstance(place, Path) or header.check(place).live
     store = store_at(place, wait=wait, dry_run=dry_run)
+    store.live = live
     store.name = name or store.name
     with translated(store):
         try:

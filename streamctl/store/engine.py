@@ -28,6 +28,7 @@ class Store(peewee.Database):
     name: str
     wait: float  # seconds, for the database to become free
     dry_run: bool
+    live = True  # whether it is ready to be worked in; a backup is made so by its first change
     changed: bool
     in_doubt: bool  # whether a commit failed in a way that does not tell whether it was done
     author: Author  # set before the first write

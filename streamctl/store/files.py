@@ -41,6 +41,11 @@ def beside(path: Path, end: str) -> Path:
     return path.with_name(path.name + end)
 
 
+def new(path: Path) -> None:
+    """Make an empty file for its owner alone. Raises OSError."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def free(path: Path) -> Path:
     """The path, or the first with a number after it where there is nothing yet."""
     numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
@@ -70,7 +75,7 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     try:
         found = folder / "database"
-        os.close(os.open(found, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        new(found)
         yield found
         sync(found)
         put(found, path)

@@ -38,6 +38,11 @@ class Piece(NamedTuple):
     ddl: str
 
 
+def identifier(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
 class Inspector(ABC):
     """What `db info`, `db check` and its repair ask of an engine; imported for them alone."""
 
@@ -64,6 +69,10 @@ class Inspector(ABC):
     @abstractmethod
     def blank(self) -> AbstractContextManager[Store | None]:
         """A place for a schema to compare with, which is gone afterwards; None without the rights to make one."""
+
+    @abstractmethod
+    def removal(self, trigger: Piece) -> str:
+        """SQL that takes the trigger away."""
 
     @abstractmethod
     def remake(self, piece: Piece) -> None:

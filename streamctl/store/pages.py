@@ -15,6 +15,7 @@ from streamctl.errors import NOTHING, Busy, OthersWrite, ReadOnly, StorageFailed
 from streamctl.interruption import stoppable
 from streamctl.store import files
 from streamctl.store.database import translated
+from streamctl.store.header import APPLICATION_ID, BACKUP_ID
 from streamctl.store.sqlite import SqliteStore
 
 _PAUSE = 0.002  # seconds between two tries for the lock
@@ -25,12 +26,12 @@ _LOCK_BYTES = (512, 0x40000000)
 def saved(database: Path, copy: Path, *, name: str, wait: float, log: bool = False) -> None:
     """Fill the new file `copy` with all pages as they stand at one moment; writers go on meanwhile.
 
-    It is one file without a log, as backups are; with `log`, in WAL mode, as databases in use are. `name` is what it
-    will be called. Raises Busy, Damaged, StorageFailed.
+    It is a backup, one file without a log; with `log`, in WAL mode, as databases in use are. `name` is what it will be
+    called. Raises Busy, Damaged, StorageFailed.
     """
     with _connected(copy, wait) as target, _connected(database, wait) as source, _disk_of(copy, name):
         _copy(source, target, wait)
-        target.execute(f"PRAGMA journal_mode = {'wal' if log else 'delete'}")
+        _mark(target, log=log)
 
 
 def check_readable(database: Path, *, wait: float) -> None:
@@ -40,9 +41,17 @@ def check_readable(database: Path, *, wait: float) -> None:
 
 
 def without_log(copy: Path) -> None:
-    """Make the database at that path one file, as backups are."""
+    """Make the database at that path one file, a backup."""
     with _connected(copy, 0) as target:
-        target.execute("PRAGMA journal_mode = delete")
+        _mark(target, log=False)
+
+
+def _mark(copy: sqlite3.Connection, *, log: bool) -> None:
+    """Let the file say that it is a backup, or (with a log) a database to work in."""
+    copy.execute("PRAGMA journal_mode = delete")
+    copy.execute(f"PRAGMA application_id = {APPLICATION_ID if log else BACKUP_ID}")
+    if log:
+        copy.execute("PRAGMA journal_mode = wal")
 
 
 def overwritten(copy: Path, database: Path, *, wait: float, before: Callable[[], None]) -> None:
@@ -136,7 +145,7 @@ def copied_as_they_are(database: Path, copy: Path) -> None:
         for end in ("-wal", "-journal"):
             if files.beside(database, end).exists():
                 log = files.beside(copy, end)
-                os.close(os.open(log, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                files.new(log)
                 shutil.copyfile(files.beside(database, end), log)
                 files.sync(log)
 

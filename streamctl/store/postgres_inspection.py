@@ -9,7 +9,7 @@ import peewee
 from psycopg import errors
 
 from streamctl.store.engine import Store
-from streamctl.store.inspection import Facts, Fault, Inspector, Piece
+from streamctl.store.inspection import Facts, Fault, Inspector, Piece, identifier
 from streamctl.store.postgres import NAMESPACE, OURS, TABLES, PostgresStore
 
 BLANK = "streamctl_blank"
@@ -78,6 +78,10 @@ class PostgresInspector(Inspector):
                     yield self._store
                 finally:
                     part.rollback()
+
+    def removal(self, trigger: Piece) -> str:
+        """SQL that takes the trigger away."""
+        return f"DROP TRIGGER {identifier(trigger.name)} ON {identifier(trigger.table)}"
 
     def remake(self, piece: Piece) -> None:
         """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""

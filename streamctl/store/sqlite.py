@@ -32,6 +32,7 @@ from streamctl.store.header import APPLICATION_ID
 if TYPE_CHECKING:
     from streamctl.store.inspection import Inspector
 
+EXTRA = 3
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "recursive_triggers": 1, "trusted_schema": 0}
 DAMAGE = (
     *("no such table", "no such column", "no such function", "unknown function", "no such collation"),
@@ -104,8 +105,24 @@ class SqliteStore(Store, peewee.SqliteDatabase):
     @contextmanager
     def writing(self, *, alone: bool) -> Iterator[None]:
         """Immediate, so that what is read in it is still so when it writes; there is one writer either way."""
-        with self.atomic("IMMEDIATE"):
+        with self._enlivened(), self.atomic("IMMEDIATE"):
             yield
+            if not self.live:
+                self.pragma("application_id", APPLICATION_ID)
+
+    @contextmanager
+    def _enlivened(self) -> Iterator[None]:
+        """Around the first change of a backup, which makes a database to work in of it: in WAL mode from then on."""
+        if self.live:
+            yield
+            return
+        self.pragma("synchronous", EXTRA)  # in rollback mode nothing less lasts
+        yield
+        with suppress(peewee.OperationalError):  # while others read it; the next change tries again
+            self.pragma("busy_timeout", 0)
+            self.live = self.pragma("journal_mode", "wal") == "wal"
+        self.pragma("busy_timeout", int(self.wait * 1000))
+        self.pragma("synchronous", PRAGMAS["synchronous"] if self.live else EXTRA)
 
     @contextmanager
     def _turn(self, deadline: float) -> Iterator[None]:
@@ -204,7 +221,7 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         with files.folder_locked(self.path.parent, self.wait):
             self.pragma("foreign_keys", 0)  # a table that is made again would take its children with it
             try:
-                with self.atomic("IMMEDIATE"):
+                with self.writing(alone=True):
                     self.run(_HISTORY_DDL)
                     yield
             finally:

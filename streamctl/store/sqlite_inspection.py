@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 import peewee
 
 from streamctl.errors import Damaged, quoted_path, shell_quoted
+from streamctl.store import header
 from streamctl.store.engine import Store
-from streamctl.store.inspection import REPAIR, Facts, Fault, Inspector, Piece
+from streamctl.store.inspection import REPAIR, Facts, Fault, Inspector, Piece, identifier
 from streamctl.store.sqlite import SqliteStore, name_of
 
 INDEX_ALONE = r"row \d+ missing from index |wrong # of entries in index "
@@ -72,19 +73,26 @@ class SqliteInspector(Inspector):
             finally:
                 blank.close()
 
+    def removal(self, trigger: Piece) -> str:
+        """SQL that takes the trigger away."""
+        return f"DROP TRIGGER {identifier(trigger.name)}"
+
     def remake(self, piece: Piece) -> None:
         """Make this piece as it says, instead of what has its name. Raises Peewee's errors."""
         self._store.run(f'DROP {piece.kind} IF EXISTS "{piece.name}"')
         self._store.run(piece.ddl)
 
     def notes(self) -> Iterator[str]:
-        """A word on the versions that have a rare fault in WAL mode, and on a file that is open to others."""
+        """A word on the versions that have a rare fault in WAL mode, on another mode, and on a file open to others."""
         first, last = WAL_RESET_BUG
         if first <= sqlite3.sqlite_version_info <= last and sqlite3.sqlite_version_info not in WAL_RESET_FIXED_TOO:
             yield (
                 f"SQLite {sqlite3.sqlite_version} has the rare WAL-reset fault of 3.7.0 to 3.51.2; "
                 "take 3.51.3 or later when you can."
             )
+        found = header.check(self._store.path)
+        if found.application_id == header.APPLICATION_ID and not found.wal:
+            yield "The database is in rollback mode, as backups are; its next change puts it into WAL mode."
         if self._store.path.stat().st_mode & 0o077:  # what SQLite makes beside it has the same mode
             yield (
                 f"Others on this machine may open {quoted_path(self._store.name)}; unless that is meant, "

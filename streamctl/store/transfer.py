@@ -60,8 +60,8 @@ def transfer(old: Store, new: Store) -> tuple[int, ...]:
     return tuple(copied[model].count for model in COUNTED.values())
 
 
-def check_balanced(store: Store, name: str) -> None:
-    """Raises BadData for an invoice that is not the sum of its lines: a copy would be as wrong."""
+def unbalanced(store: Store) -> list[int]:
+    """The invoices that are not the sum of their lines."""
     total = fn.COALESCE(fn.SUM(InvoiceLine.amount), 0)
     wrong = (
         Invoice.select(Invoice.id)
@@ -69,9 +69,13 @@ def check_balanced(store: Store, name: str) -> None:
         .group_by(Invoice.id)
         .having(total != Invoice.amount)
         .order_by(Invoice.id)
-        .limit(1)
     )
-    for (invoice,) in store.stream(wrong.bind(store)):
+    return [invoice for (invoice,) in store.stream(wrong.bind(store))]
+
+
+def check_balanced(store: Store, name: str) -> None:
+    """Raises BadData for an invoice that is not the sum of its lines: a copy would be as wrong."""
+    for invoice in unbalanced(store):
         raise BadData(
             f"Invoice {invoice} in {name} is not the sum of its lines; nothing was copied.",
             f"See all that is wrong, and what mends it, with: streamctl --db {shell_quoted(name)} db check",

@@ -65,7 +65,7 @@ def _pieces() -> Iterator[Finding]:
     for flaw in shape.flaws(current()) or ():
         kind, table, name, _ = flaw.piece
         if not flaw.wanted:
-            mend = current().shell(f'DROP TRIGGER "{name}"')
+            mend = current().shell(current().inspector().removal(flaw.piece))
             yield Finding(kind, name, f"it is none of streamctl's, and works on {table}", mend)
         else:
             mend = REPAIR if flaw.remade else "streamctl db dump, and load it into a new database"

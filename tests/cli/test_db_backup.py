@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -18,7 +19,7 @@ from load import keys, writing
 from program import Program
 from shell import Shell
 from streams import process
-from versions import to_a_later, to_the_first
+from versions import build, to_a_later, to_the_first
 
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
@@ -218,6 +219,111 @@ def test_a_wrong_total_is_backed_up_and_said_even_quietly(member: Program, folde
     assert "Invoice 2" in answer.err
     assert "db check" in answer.err
     assert dumped(member, folder / "x.db") == dumped(member)
+
+
+def trigger(program: Program, name: str = "their own") -> None:
+    """Somebody else's trigger, which notes every invoice that changes."""
+    program.sql("CREATE TABLE audit (invoice INTEGER)")
+    program.sql(f'CREATE TRIGGER "{name}" AFTER UPDATE ON invoice BEGIN INSERT INTO audit VALUES (NEW.id); END')
+
+
+@pytest.mark.sqlite("the rows of a server are copied into a schema of ours")
+def test_what_restore_would_refuse_is_said_even_quietly(member: Program, folder: Path) -> None:
+    """Fails when nights pass with backups that nobody can restore."""
+    everything(member)
+    trigger(member)
+    for statement in (
+        "DROP TRIGGER invoice_kept",
+        "DROP INDEX stream_open",
+        "DROP INDEX invoice_month",
+        "CREATE INDEX invoice_month ON invoice (month, date)",
+        "UPDATE invoice SET amount = amount + 1 WHERE id = 2",
+    ):
+        member.sql(statement)
+    answer = member("--quiet", "db", "backup", folder / "x.db")
+    assert (answer.status, answer.out) == (0, "")
+    wrong = [
+        ("invoice_kept", "is missing"),
+        ("stream_open", "is missing"),
+        ("invoice_month", "is not as it was made"),
+        ("their own", "is none of streamctl's"),
+        ("Invoice 2", "is not the sum"),
+    ]
+    said = answer.err.splitlines()
+    assert len(said) == len(wrong), said
+    for what, how in wrong:
+        (line,) = [line for line in said if what in line]
+        assert how in line
+        assert "--force" in line
+    refused = member.refused("db", "restore", folder / "x.db", "--yes")
+    assert (refused["status"], refused["code"]) == (4, "bad_data")
+    assert member("db", "restore", folder / "x.db", "--yes", "--force").status == 0
+
+
+@pytest.mark.sqlite("a file of an older schema")
+def test_what_restore_would_refuse_of_an_older_schema_is_said_too(nothing: Program, folder: Path) -> None:
+    """Fails when it is not tried what becomes of the backup once it is brought up to date."""
+    build("sqlite-1a", nothing.db)
+    answer = nothing("db", "backup", folder / "x.db")
+    assert (answer.status, answer.err) == (0, ""), answer
+    trigger(nothing)
+    assert "'their own'" in nothing("db", "backup", folder / "x.db").err
+    nothing.sql('DROP TRIGGER "their own"')
+    nothing.sql("UPDATE invoice SET paid_on = '2026-02-30' WHERE id = 2")
+    answer = nothing("db", "backup", folder / "x.db")
+    assert answer.status == 0
+    assert "invoice 2" in answer.err
+    assert "does not take it" in answer.err
+    assert names(folder) == ["x.db"]
+
+
+@pytest.mark.sqlite("a file that is copied by hand")
+def test_a_backup_that_somebody_works_in_is_a_database_from_then_on(member: Program, folder: Path) -> None:
+    """Fails when `cp` of a backup stays in rollback mode, or the next backup is written over it."""
+    member.ok("db", "backup", folder / "x.db")
+    live = replace(member, db=folder / "live.db")
+    shutil.copyfile(folder / "x.db", live.db)
+    before = live.content()
+    live.ok("members", "list")
+    assert live.refused("members", "add", "bob@example.com")["code"] == "duplicate_email"
+    live.ok("members", "add", "ann@example.com", "--dry-run")
+    assert live.content() == before, "as long as nobody has changed it, it is a backup"
+    assert "rollback" not in live("db", "check").err
+    live.ok("members", "add", "ann@example.com")
+    assert live.sql("PRAGMA journal_mode") == [("wal",)]
+    refused = member.refused("db", "backup", live.db)
+    assert (refused["code"], refused["status"]) == ("no_backup", 4)
+    assert len(live.ok("members", "list")) == 2
+    # Where others read it just then the change is made, and the next one puts it into WAL mode.
+    shutil.copyfile(folder / "x.db", folder / "read.db")
+    read = replace(member, db=folder / "read.db")
+    with Shell(read.db) as reader:
+        reader.execute("PRAGMA query_only = 1")
+        reader.execute("SELECT * FROM user")
+        read.ok("members", "add", "ann@example.com")
+    assert member.refused("db", "backup", read.db)["code"] == "no_backup"
+    sandbox = replace(member, db=folder / "sandbox.db")
+    replace(member, db=folder / "x.db").ok("db", "sandbox", sandbox.db)
+    assert sandbox.sql("PRAGMA journal_mode") == [("wal",)]
+    assert member.refused("db", "backup", sandbox.db)["code"] == "no_backup"
+
+
+@pytest.mark.sqlite("a file's header")
+def test_check_names_a_database_that_is_not_in_wal_mode(member: Program) -> None:
+    member.sql("PRAGMA journal_mode = delete")
+    assert "rollback mode" in member("db", "check").err
+    member.ok("members", "add", "ann@example.com")
+    assert "rollback mode" not in member("db", "check").err
+
+
+def test_backups_of_an_older_program_are_still_rotated(member: Program, folder: Path) -> None:
+    """Fails when a cron job ends with the upgrade: an older program's backups have no mark of their own."""
+    build("sqlite-3b", folder / "x.db")
+    old = (folder / "x.db").read_bytes()
+    member.ok("db", "backup", folder / "x.db", "--keep", 2)
+    assert (folder / "x.db.1").read_bytes() == old
+    member.ok("db", "backup", folder / "x.db", "--keep", 2)
+    assert names(folder) == ["x.db", "x.db.1"]
 
 
 @pytest.mark.sqlite("the rows of a server are copied, so they must be known")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from books import LOGS, dumped, everything
 from copies import limited, names
+from flaws import plant
 from freezegun import freeze_time
 from killed import each_step
 from load import keys, writing
@@ -173,6 +175,81 @@ def test_a_backup_with_a_wrong_total_is_refused_with_what_mends_it(member: Progr
     there.ok("invoices", "update", 1, "--amount", there.ok("invoices", "show", 1)["amount"] - 0.01)
     mended = there("db", "check", "--format", "json")
     assert mended.status in (0, 4)
+
+
+FAULTS = {
+    "the trigger of somebody else": (
+        'CREATE TABLE "audit" (invoice INTEGER)',
+        'CREATE TRIGGER "it""s" AFTER UPDATE ON invoice BEGIN INSERT INTO audit VALUES (NEW.id); END',
+    ),
+    "a missing trigger": ("DROP TRIGGER invoice_kept",),
+    "another trigger": (
+        "DROP TRIGGER invoice_line_added",
+        "CREATE TRIGGER invoice_line_added AFTER INSERT ON invoice_line BEGIN SELECT 1; END",
+    ),
+    "a missing index": ("DROP INDEX user_email_key",),
+    "another index": ("DROP INDEX stream_open", 'CREATE INDEX stream_open ON stream ("user")'),
+    "a wrong total": ("UPDATE invoice SET amount = amount + 1 WHERE id = 1",),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_backup_with_a_fault_is_refused_and_taken_by_force(member: Program, backup: Path, fault: str) -> None:
+    """Fails when there is a backup that nobody can get at, or somebody else's code comes along in silence."""
+    early, there = dumped(member, backup), replace(member, db=backup)
+    for statement in FAULTS[fault]:
+        there.sql(statement)
+    error = unchanged(member, backup, 4)
+    assert error["code"] == "bad_data"
+    name = re.search('user_email_key|stream_open|invoice_line_added|invoice_kept|Invoice 1 |it"s', error["message"])
+    assert name, error
+    assert f"db restore {backup} --force" in error["hint"]
+    done = member("db", "restore", backup, "--yes", "--force")
+    assert done.status == 0, done.err
+    (note,) = done.err.splitlines()
+    assert name[0] in note
+    assert ("left out" if "else" in fault else "mended") in note
+    assert dumped(member) == early
+    well(member)
+    if fault == "a wrong total":  # what it was before is in the log
+        (entry,) = [row for row in member.ok("log", "list") if row["command"] == "db restore"]
+        rows = member.ok("log", "show", entry["id"])["changes"]
+        assert [row["before"] for row in rows if row["before"]] == [{"amount": early_amount(early) + 0.01}]
+
+
+def early_amount(dump: dict[str, Any]) -> float:
+    """The amount of invoice 1 in that dump."""
+    table = dump["tables"]["invoice"]
+    return dict(zip(table["columns"], table["rows"][0], strict=True))["amount"] / 100
+
+
+def test_what_can_not_be_mended_comes_back_as_it_is_and_is_said(member: Program, backup: Path) -> None:
+    there = replace(member, db=backup)
+    plant(
+        there,
+        "INSERT INTO invoice_line (invoice, amount, description, kind) VALUES (1, -5000000, 'x', 'discount')",
+    )
+    unchanged(member, backup, 4)
+    done = member("db", "restore", backup, "--yes", "--force")
+    assert done.status == 0, done.err
+    assert "Invoice 1 is not the sum of its lines, as in the backup" in done.err
+    assert [row["row"] for row in member("db", "check", "--format", "json").json] == ["invoice 1"]
+
+
+@pytest.mark.parametrize("fault", ["an id", "a sequence", "a column"])
+def test_what_would_leave_no_database_to_work_in_is_refused_with_force_too(
+    member: Program, backup: Path, fault: str
+) -> None:
+    there, last = replace(member, db=backup), 2**63 - 1
+    match fault:
+        case "an id":
+            there.sql("UPDATE user SET id = ? WHERE id = 2", last)
+        case "a sequence":
+            there.sql("UPDATE sqlite_sequence SET seq = ? WHERE name = 'journal_row'", last)
+        case _:
+            there.sql("ALTER TABLE user ADD COLUMN theirs TEXT")
+    assert unchanged(member, backup, 4, "--force")["code"] == "bad_data"
+    assert "does not take it" in there("db", "backup", backup.with_name("again.db")).err
 
 
 def test_other_files_and_schemas(member: Program, backup: Path, tmp_path: Path) -> None:
