@@ -43,7 +43,7 @@ def out_of_range(store: Store) -> Iterator[tuple[str, int, bool]]:
 
     Where there is none it has been deleted, and the table goes on after it all the same.
     """
-    last, schema = store.last_ids(), store.schema()
+    last, schema = store.last_ids(readable=True), store.schema()
     for model in ENTITIES:
         table, number = model._meta.table_name, model._meta.primary_key
         if "id" not in model._meta.columns or SINCE.get(model, 1) > schema:

@@ -105,8 +105,8 @@ class Store(peewee.Database):
         """The names of the migrations that were applied."""
 
     @abstractmethod
-    def last_ids(self) -> dict[str, int]:
-        """The highest id that each table ever gave."""
+    def last_ids(self, *, readable: bool = False) -> dict[str, int]:
+        """The highest id that each table ever gave; of those alone that one may know it of, if `readable`."""
 
     @abstractmethod
     def continue_ids(self, last: Mapping[str, int]) -> None:

@@ -380,10 +380,13 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         """Tells, whenever it is called, a number that grows when this connection may have changed rows or failed."""
         return lambda: self._written
 
-    def last_ids(self) -> dict[str, int]:
-        """The highest id that each table ever gave."""
+    def last_ids(self, *, readable: bool = False) -> dict[str, int]:
+        """The highest id that each table ever gave; of those alone that this role may know it of, if `readable`."""
         found = {}
+        may_read = "SELECT pg_catalog.has_sequence_privilege(%s::pg_catalog.text, 'SELECT')"
         for table, sequence in self._sequences():
+            if readable and not self.run(may_read, (sequence,))[0][0]:
+                continue
             ((last, called),) = self.run(f"SELECT last_value, is_called FROM {sequence}")
             if given := int(last) - (not called):
                 found[table] = given
@@ -398,8 +401,9 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
 
     def lowered(self, table: str) -> str:
         """SQL that lets the table go on after the highest id in it."""
-        highest = f'(SELECT coalesce(max(id), 0) + 1 FROM "{table}")'
-        return f"SELECT setval(pg_get_serial_sequence('\"{table}\"', 'id'), {highest}, false)"
+        highest = f'(SELECT coalesce(pg_catalog.max(id), 0) + 1 FROM "{table}")'
+        sequence = f"pg_catalog.pg_get_serial_sequence('\"{table}\"', 'id')"
+        return f"SELECT pg_catalog.setval({sequence}, {highest}, false)"
 
     def _sequences(self) -> list[tuple[Any, ...]]:
         """The tables that give ids, and where from."""

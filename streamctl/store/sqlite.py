@@ -260,7 +260,7 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         connection = self._connection
         return lambda: connection.total_changes
 
-    def last_ids(self) -> dict[str, int]:
+    def last_ids(self, *, readable: bool = False) -> dict[str, int]:
         """The highest id that each table ever gave."""
         return {str(table): int(last) for table, last in self.run("SELECT name, seq FROM sqlite_sequence")}
 
