@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from os import fstat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -15,8 +16,11 @@ from streamctl.cli.options import number, reading
 from streamctl.domain import money
 from streamctl.domain.records import Answer, Document, Listing
 from streamctl.domain.terms import read
-from streamctl.errors import FoundWrong, UsageError, counted, quoted_path
+from streamctl.errors import BadData, FoundWrong, UsageError, counted, quoted_path
 from streamctl.settings import Settings, real_now
+
+AT_ONCE = 1 << 16
+MOST = 4 << 30  # bytes of a file to load
 
 group = Group("db", "The database: made, looked at, filled, checked.")
 
@@ -106,11 +110,9 @@ def load(
     ] = False,
 ) -> Answer:
     """Fill an empty database from `db dump`, or from a Django fixture."""
-    from streamctl.domain import strictjson
     from streamctl.services import loading
 
-    document = strictjson.parse(_read(file), "Standard input" if file == "-" else quoted_path(file))
-    done = loading.load(document, at=desk.at, min_credits=min_credits, merge_months=merge_months)
+    done = loading.load(_document(file), at=desk.at, min_credits=min_credits, merge_months=merge_months)
     return done.said(f"Loaded {', '.join(spoken(done.columns, done.row))}.", "streamctl db info")
 
 
@@ -177,11 +179,40 @@ group.shows("diff")(copies.diff)
 group.founds("move")(copies.move)
 
 
-def _read(file: str) -> bytes:
-    """The bytes of the file, or of standard input for `-`. Raises UsageError."""
-    if file == "-":
-        return sys.stdin.buffer.read() if sys.stdin else b""
+def _document(file: str) -> Any:
+    """The JSON in the file, or in standard input for `-`. Raises UsageError, BadData."""
+    from streamctl.domain import strictjson
+
+    name = "Standard input" if file == "-" else quoted_path(file)
     try:
-        return Path(file).read_bytes()
+        if file != "-":
+            with Path(file).open("rb") as source:
+                return strictjson.parse(_read(source, name), name)
+        return strictjson.parse(_read(sys.stdin.buffer, name) if sys.stdin else b"", name)
+    except MemoryError:
+        raise BadData(f"{name} needs more memory than this machine has free.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{quoted_path(file)} can't be read: {getattr(error, 'strerror', error)}.") from None
+        raise UsageError(f"{name} can't be read: {getattr(error, 'strerror', error)}.") from None
+
+
+def _too_large(name: str) -> BadData:
+    return BadData(f"{name} is larger than {MOST >> 30} GiB, which is the most that is loaded.")
+
+
+def _read(source: BinaryIO, name: str) -> bytearray:
+    """All of it, blanks before it left out. Raises BadData as soon as it is no JSON that could be loaded."""
+    size, found = 0, bytearray()
+    if fstat(source.fileno()).st_size > MOST:  # of a file; it is 0 of a pipe
+        raise _too_large(name)
+    while chunk := source.read(AT_ONCE):
+        size += len(chunk)
+        if size > MOST:
+            raise _too_large(name)
+        if not found:
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if chunk and chunk[:1] not in b"{[":
+                raise BadData(
+                    f"{name} is no JSON: it begins with neither {{ nor [.", "Make one with: streamctl db dump"
+                )
+        found += chunk
+    return found

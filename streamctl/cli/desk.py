@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import typer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from streamctl.views.listings import Window
 
 MOST_IN_A_LINE = 1000
+MOST_LINES = 1_000_000
 
 T = TypeVar("T")
 
@@ -134,7 +136,12 @@ class Question:
 
 
 def _lines() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer if sys.stdin else (), 1):
+    source = sys.stdin.buffer if sys.stdin else BytesIO()
+    for number, line in enumerate(iter(lambda: source.readline(MOST_IN_A_LINE + 1), b""), 1):
+        if number > MOST_LINES:
+            raise BadData(
+                f"Standard input has more than {MOST_LINES} lines; nothing was changed.", "Give them in parts."
+            )
         if len(line) > MOST_IN_A_LINE:
             raise BadData(f"Line {number} of standard input is longer than {MOST_IN_A_LINE} bytes.")
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from streamctl.errors import BadData, quoted
 
 
-def parse(data: bytes, name: str) -> Any:
+def parse(data: bytes | bytearray, name: str) -> Any:
     """The document in these bytes; decimals are exact. Raises BadData with the place."""
     try:
         return _STRICT.decode(data.decode().removeprefix("\ufeff"))

@@ -72,8 +72,9 @@ def load(
 def _load_dump(document: dict[str, Any]) -> dict[Any, int]:
     schema = document.get("schema")
     if type(schema) is not int or not 0 < schema <= SCHEMA:
+        has = "names no schema" if schema is None else f"has schema {quoted(schema)}"
         raise BadData(
-            f"The dump has schema {quoted(schema)}; this streamctl loads schema {SCHEMA} and older ones.",
+            f"The dump {has}; this streamctl loads schema {SCHEMA} and older ones.",
             "Load it with the newer streamctl that wrote it.",
         )
     tables = document.get("tables")
