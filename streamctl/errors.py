@@ -81,10 +81,31 @@ class ExtraMissing(StreamctlError):
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed.",
-            f"Install it with: pip install 'streamctl[{extra}]'",
+            f"Install it with: {_installer()} {shell_quoted(_requirement(extra) or package)}",
             package=package,
             extra=extra,
         )
+
+
+def _requirement(extra: str) -> str:
+    """The package, with its versions, that one of our extras is; nothing where nobody installed us."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = requires("streamctl") or []
+    except PackageNotFoundError:
+        return ""
+    found = (line.partition(";") for line in wanted)
+    return next((name.strip() for name, _, when in found if f"'{extra}'" in when.replace('"', "'")), "")
+
+
+def _installer() -> str:
+    """What installs a package for the very interpreter that runs us."""
+    import sys
+    from importlib.util import find_spec
+
+    python = shell_quoted(sys.executable)
+    return f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
 
 
 # --- 2: wrong usage, or a value that can't be read
@@ -484,7 +505,7 @@ class Busy(StreamctlError):
     def __init__(self, seconds: float, so_far: str = NOTHING) -> None:
         super().__init__(
             f"The database stayed busy for {seconds:g} s; {so_far}.",
-            "Try again, or wait longer with: streamctl --timeout SECONDS …",
+            f"Try again, or wait longer with: streamctl --timeout {min(max(2 * seconds, 60), 86400):g} …",
             timeout=seconds,
         )
 

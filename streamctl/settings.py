@@ -19,7 +19,10 @@ URLS = ("postgresql://", "postgres://")
 
 
 class Settings(NamedTuple):
-    """The root options. `as_of` is the business clock when one was given: an instant, or the start of a day."""
+    """The root options. `as_of` is the business clock when one was given: an instant, or the start of a day.
+
+    `db_named` says that --db was typed, and not set by the environment.
+    """
 
     db: str | None = None
     as_of: datetime | date | None = None
@@ -28,6 +31,7 @@ class Settings(NamedTuple):
     quiet: bool = False
     debug: bool = False
     no_input: bool = False
+    db_named: bool = False
 
     def why_not_ask(self) -> str | None:
         """Why nobody can be asked a question here; None where somebody sees it and can answer."""
@@ -39,6 +43,11 @@ class Settings(NamedTuple):
             if stream is None or not stream.isatty():
                 return f"standard {name} is no terminal"
         return None
+
+    @property
+    def typed_db(self) -> str | None:
+        """What --db said, which commands that are to be pasted must repeat."""
+        return self.db if self.db_named else None
 
     def place(self) -> Path | str:
         """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder; a file, or a server's URL.

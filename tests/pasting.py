@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import subprocess
 import sys
 
 from program import Program
+
+# A command runs to the end of the hint, to what ends a clause, or to the bracket that it stands in.
+COMMAND = re.compile(r"(?:(?<=: )|(?<=\())(?:\S+/python\S* -m pip|streamctl) .*?(?=$|\)[ ,]|; | and | or |, )")
 
 
 class Terminal(io.TextIOWrapper):
@@ -42,3 +46,8 @@ def paste(program: Program, hint: str | None) -> str:
     )
     assert done.returncode == 0, (command, done.stderr)
     return done.stdout
+
+
+def commands(hint: str) -> list[str]:
+    """Every command in the hint, as it stands there."""
+    return [found.rstrip(".") if found.endswith("..") else found for found in COMMAND.findall(hint)]

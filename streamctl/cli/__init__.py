@@ -6,15 +6,13 @@ from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
 
 from streamctl import __version__
-from streamctl.cli.command import CONTEXT, Commands
+from streamctl.cli.command import CONTEXT, CommandGroup, Commands
+from streamctl.cli.hints import GROUPS
 from streamctl.cli.options import reading, seconds
 from streamctl.domain import calendar, text
 from streamctl.settings import WAIT, Settings, login
-
-GROUPS = ("members", "invoices", "lines", "stream", "report", "log", "db")
 
 AsOf = Annotated[
     datetime | None,
@@ -31,7 +29,7 @@ def _actor(value: str) -> str:
     return text.stored(value.strip(), "actor") or login()
 
 
-class Root(TyperGroup):
+class Root(CommandGroup):
     """The root group, whose groups are imported by name."""
 
     def __init__(self, **settings: Any) -> None:
@@ -98,6 +96,6 @@ def root(
     ] = False,
 ) -> None:
     """Administer a streaming service: its members, their credits and streams, and what they owe."""
-    context.obj = Settings(
-        db=db, as_of=as_of, actor=actor, timeout=timeout, quiet=quiet, debug=debug, no_input=no_input
-    )
+    source = context.get_parameter_source("db")
+    named = source is not None and source.name == "COMMANDLINE"
+    context.obj = Settings(db, as_of, actor, timeout, quiet, debug, no_input, named)

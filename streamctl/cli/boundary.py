@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError, shell_quoted
+from streamctl.cli.hints import SAME, VALUED, named_database, typed, with_database
+from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
@@ -32,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
     except ClosedPipe as closed:
         if closed.done:
             again = f" Read it again with: {closed.again}" if closed.again else ""
-            say(_masked(f"The change is done; its answer was not read to the end.{_there(again, arguments)}"))
+            said = f"The change is done; its answer was not read to the end.{again}"
+            say(_masked(with_database(said, named_database(arguments))))
         return CLOSED_PIPE
     except OSError as error:  # help and version are written by Typer itself
         _debug(arguments)
@@ -74,8 +76,10 @@ class _Unexpected(StreamctlError):
 def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     """Write the error to stderr; its exit status."""
     if isinstance(error, TimeOrder):
-        error.hint = error.again(_without_time(arguments))
-    error.hint = _there(error.hint, arguments)
+        error.hint = error.again(typed(arguments, without="--as-of"))
+    if found := SAME.search(error.hint):
+        error.hint = f"{error.hint[: -len('…')]}{typed(arguments, without=found[1])}"
+    error.hint = with_database(error.hint, named_database(arguments))
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
@@ -103,57 +107,24 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
-    message = error.format_message()
     context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""
+    message = f"{error.message}." if option else error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":
         with suppress(OSError):  # nobody is left to read it
             typer.echo(message, err=True)
         return error.exit_code
     command = context.command_path if context is not None else "streamctl"
     hint = f"See how it is used with: {command} --help"
-    option = getattr(error, "option_name", "")
     if option in ROOT_OPTIONS and context is not None and context.parent is not None:
-        hint = f"{option} goes before the group: streamctl {option} … {command.partition(' ')[2]}"
+        hint = f"{option} goes before the group: streamctl {typed(arguments, first=option)}"
+    elif option and context is not None:
+        from streamctl.cli.words import option as meant
+
+        known = [name for one in context.command.params for name in one.opts if name.startswith("--")]
+        if name := meant(option, known):
+            hint = f"Did you mean {name}? {hint}"
     return tell(UsageError(message, hint), arguments)
-
-
-def _there(hint: str, arguments: Sequence[str]) -> str:
-    """The hint, whose commands go to the database that --db named: they are pasted as they stand.
-
-    A command that names a database of its own, or only asks for help, stays as it is.
-    """
-    if not hint or (db := _named_database(arguments)) is None:
-        return hint
-    from streamctl.cli import GROUPS
-
-    commands = rf"streamctl (?=(?:{'|'.join(GROUPS)}) (?!.*--help))"
-    return re.sub(commands, lambda _: f"streamctl --db {shell_quoted(db)} ", hint)
-
-
-def _named_database(arguments: Sequence[str]) -> str | None:
-    """What --db says, from the raw words; it stands before the group."""
-    words = iter(arguments)
-    found = None
-    for word in words:
-        if word in ("--db", "--as-of", "--actor", "--timeout"):
-            value = next(words, None)
-            found = value if word == "--db" else found
-        elif word.startswith("--db="):
-            found = word.removeprefix("--db=")
-        elif not word.startswith("-"):
-            break
-    return found
-
-
-def _without_time(arguments: Sequence[str]) -> str:
-    """The command as it was typed, without its --as-of."""
-    words, rest = [], iter(arguments)
-    for word in rest:
-        if word == "--as-of":
-            next(rest, None)
-        elif not word.startswith("--as-of="):
-            words.append(shell_quoted(word))
-    return " ".join(words)
 
 
 def _masked(text: str) -> str:
@@ -161,7 +132,7 @@ def _masked(text: str) -> str:
     return PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
 
 
-ROOT_OPTIONS = ("--db", "--as-of", "--actor", "--timeout", "--quiet", "--no-input", "--debug")
+ROOT_OPTIONS = (*VALUED, "--quiet", "--no-input", "--debug")
 
 
 def _debug(arguments: Sequence[str]) -> None:

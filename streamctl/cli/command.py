@@ -16,8 +16,10 @@ from typer.main import get_command
 
 from streamctl import output as out
 from streamctl.cli.desk import Desk
+from streamctl.cli.hints import pointed
 from streamctl.cli.options import number, reading
 from streamctl.domain.records import Answer, Document, Listing
+from streamctl.errors import UsageError, quoted
 from streamctl.output.destination import destination
 from streamctl.output.formats import FORMATS, Format, check_no_format, check_only, chosen
 from streamctl.settings import Settings, default_format, real_now
@@ -106,6 +108,22 @@ class Commands(MutableMapping[str, Any]):
         return len(self._makers)
 
 
+class CommandGroup(TyperGroup):
+    """Typer's own class, with better advice where there is no command of a name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant. Raises UsageError where there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException:
+            if args[0].startswith("-"):
+                raise
+        from streamctl.cli.words import advice
+
+        group = "" if ctx.parent is None else str(self.name)
+        raise UsageError(f"No such command {quoted(args[0])}.", advice(ctx.find_root().command, group, args))
+
+
 class Group:
     """A group of commands, such as `members`."""
 
@@ -116,7 +134,7 @@ class Group:
 
     def built(self) -> TyperGroup:
         """The group as Typer's own class."""
-        return TyperGroup(
+        return CommandGroup(
             name=self.name,
             commands=cast(Any, self.commands),
             help=self.help,
@@ -251,7 +269,7 @@ def run(
             given["window"] = desk.window(options["columns"], options["sort"], options["limit"])
         answer = function(desk, **given)
         style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
-        out.show(answer, target, style)
+        out.show(pointed(answer, settings.typed_db), target, style)
     refusal = answer.refusal() if isinstance(answer, Document) else isinstance(answer, Listing) and answer.refusal
     if refusal:
         raise refusal
@@ -274,7 +292,11 @@ def found(function: Callable[..., Answer], settings: Settings, given: dict[str, 
     format = chosen(options["format"], where, default_format())
     with sink(where, has_changed) as target:
         answer = function(settings, **given)
-        out.show(answer, target, out.Style(format, settings.quiet, excel_safe=options["excel_safe"]))
+        out.show(
+            pointed(answer, settings.typed_db),
+            target,
+            out.Style(format, settings.quiet, excel_safe=options["excel_safe"]),
+        )
 
 
 def owned(place: Path | str, given: dict[str, Any]) -> Callable[[Path], bool]:

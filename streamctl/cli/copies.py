@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from streamctl.cli.desk import Desk, Question
+from streamctl.cli.hints import with_database
 from streamctl.cli.options import Yes, number, reading
 from streamctl.domain import calendar
 from streamctl.domain.records import Answer, Column, Record
@@ -48,7 +49,7 @@ def backup(
         done, wrong = backups.backup(settings.place(), file, keep=keep, wait=settings.timeout)
     for objection in wrong:
         taken = "`db restore` takes it with --force alone" if objection.forced else "`db restore` does not take it"
-        _warn(f"{objection.what} in the backup: {taken}. See what mends it with: streamctl db check")
+        _warn(f"{objection.what} in the backup: {taken}. See what mends it with: streamctl db check", settings)
     path = shell_quoted(done.value("path"))
     said = f"Backed up {_counts(done)} to {done.value('path')}. Restore it with: streamctl db restore {path}"
     return done.said(said, f"streamctl --db {path} db info")
@@ -77,7 +78,7 @@ def restore(
         author = Author(settings.who(), "db restore", real_now)
         done, notes = restoring.restore(place, file, author=author, safety=safety, force=force, wait=settings.timeout)
     for note in notes:
-        _warn(note)
+        _warn(note, settings)
     there = f"streamctl --db {shell_quoted(done.value('path'))} db"
     kept = done.value("safety_copy")
     said = f"Restored {done.value('path')} from {done.value('file')}: {_counts(done)}."
@@ -103,7 +104,7 @@ def sandbox(settings: Settings, file: Annotated[Any, file_argument("Where to; no
     with _long("Copying", settings):
         done, wrong = backups.sandbox(settings.place(), file, wait=settings.timeout)
     for objection in wrong:
-        _warn(f"{objection.what} in the copy. See what mends it with: streamctl db check")
+        _warn(f"{objection.what} in the copy. See what mends it with: streamctl db check", settings)
     there = shell_quoted(done.value("path"))
     said = f"Copied {_counts(done)} to {done.value('path')}. Rehearse there with: streamctl --db {there} …"
     return done.said(f"{said} See what came of it with: streamctl db diff {there}", f"streamctl --db {there} db info")
@@ -150,11 +151,11 @@ def _long(what: str, settings: Settings) -> AbstractContextManager[None]:
     return working(what, quiet=settings.quiet)
 
 
-def _warn(text: str) -> None:
+def _warn(text: str, settings: Settings) -> None:
     """Say it, `--quiet` or not: a backup is no better than the database is."""
     from streamctl.output.writer import say
 
-    say(f"Note: {text}")
+    say(f"Note: {with_database(text, settings.typed_db)}")
 
 
 NOUNS = {

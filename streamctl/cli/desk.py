@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import typer
 
+from streamctl.cli.hints import with_database
 from streamctl.cli.options import row_id
 from streamctl.domain import money
 from streamctl.domain.calendar import TypedDay, TypedMonth
@@ -112,7 +113,7 @@ class Desk(NamedTuple):
     def note(self, text: str) -> None:
         """Say something beside the answer."""
         if not self.settings.quiet:
-            say(f"Note: {text}")
+            say(f"Note: {with_database(text, self.settings.typed_db)}")
 
 
 class Question:

@@ -15,7 +15,7 @@ from streamctl.errors import StreamctlError
 # fmt: off
 Kind = Literal[
     "id", "int", "text", "money", "date", "instant", "bool", "hours", "key",
-    "ids", "rows", "fields", "json", "raw",
+    "ids", "rows", "fields", "json", "raw", "command",
 ]
 # fmt: on
 
@@ -226,7 +226,7 @@ WHY = (
     Column("open_streams", "int"),
     Column("credits", "int"),
     Column("holders", "rows"),
-    Column("suggestion"),
+    Column("suggestion", "command"),
 )
 HOLDER = (
     Column("stream", "id"),

@@ -17,7 +17,7 @@ from streamctl.store.inspection import REPAIR
 from streamctl.store.models import Invoice, InvoiceLine, Membership, Stream
 from streamctl.store.records import open_streams
 
-FINDING = (Column("check"), Column("row"), Column("finding"), Column("mend"))
+FINDING = (Column("check"), Column("row"), Column("finding"), Column("mend", "command"))
 REPAIRED = (*FINDING, Column("mended", "bool"))
 
 

@@ -163,7 +163,7 @@ def test_without_jinja_html_is_one_clear_line_and_the_rest_goes_on(
         missing = refused(issued, 1, *words)
         assert (missing["status"], missing["code"]) == (1, "extra_missing")
         assert missing["message"] == "HTML needs Jinja2, which is not installed."
-        assert missing["hint"] == "Install it with: pip install 'streamctl[render]'"
+        assert missing["hint"] == f"Install it with: {sys.executable} -m pip install 'jinja2>=3.1'"
     assert rendered(issued, 1, "--to", "text") == TEXT
     assert rendered(issued, 1, "--to", "json") == JSON
     rendered(issued, 1, "--to", "json", "--output", "out/")

@@ -199,7 +199,7 @@ def test_without_the_driver_a_server_is_refused_with_what_to_install(tmp_path: P
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "Error: A PostgreSQL server needs psycopg, which is not installed.\n"
-        "Hint: Install it with: pip install 'streamctl[postgres]'\n"
+        f"Hint: Install it with: {sys.executable} -m pip install 'psycopg[binary]>=3.2'\n"
     )
 
 
