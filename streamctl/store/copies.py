@@ -69,7 +69,7 @@ def objections(copy: Store) -> Iterator[Objection]:
 
 def objections_later(copy: Path, *, wait: float) -> Iterator[Objection]:
     """The same of a backup of any schema, which is brought up to date in a file beside it to see what comes of that."""
-    tried = copy.with_name("tried")
+    tried = copy.with_name(files.TRIED)
     files.new(tried)
     pages.saved(copy, tried, name=str(copy), wait=wait, log=True)
     with opened(tried, wait=wait, any_schema=True) as store:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from streamctl.interruption import stoppable
 
 BESIDE = ("-wal", "-shm", "-journal")
 _DRAFT = ".streamctl-draft-"  # and eight digits: a folder with a database to be and the lock of whoever makes it
+# All that is ever in it: what is built, what is tried of it, what SQLite has beside them, and the lock.
+DATABASE, TRIED = "database", "tried"
+_MADE = (*(f"{name}{end}" for name in (DATABASE, TRIED) for end in ("", *BESIDE)), "lock")
 
 Put = Callable[[Path, Path], None]
 
@@ -26,7 +30,7 @@ def check_vacant(path: Path) -> None:
     And CannotOpen for a name so long that SQLite's own files would have none.
     """
     try:
-        left = [name for end in BESIDE if (name := beside(path, end)).exists()]
+        left = [name for end in BESIDE if os.path.lexists(name := beside(path, end))]
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     if left:
@@ -44,6 +48,14 @@ def beside(path: Path, end: str) -> Path:
 def new(path: Path) -> None:
     """Make an empty file for its owner alone. Raises OSError."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def copied(source: Path, path: Path) -> None:
+    """Copy the file to a new one for its owner alone, and make that durable. Raises OSError."""
+    with source.open("rb") as old, open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy:
+        shutil.copyfileobj(old, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def free(path: Path) -> Path:
@@ -70,11 +82,11 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
     try:
         _make_folder(path.parent)
         _clear_left_over(path.parent)
-        folder, lock = _draft_folder(path.parent)
+        folder, handle, lock = _draft_folder(path.parent)
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     try:
-        found = folder / "database"
+        found = folder / DATABASE
         new(found)
         yield found
         sync(found)
@@ -83,50 +95,65 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     finally:
         with suppress(OSError):  # which changes nothing of what has come of it
-            _remove(folder)
+            _remove(folder, handle)
         os.close(lock)
+        os.close(handle)
     try:
         sync(path.parent)
     except OSError as error:
         raise StorageFailed(str(path), f"its name can't be made to last ({error.strerror})", UNKNOWN) from None
 
 
-def _draft_folder(parent: Path) -> tuple[Path, int]:
-    """A new folder with a lock in it that is held while the descriptor is open."""
+def _draft_folder(parent: Path) -> tuple[Path, int, int]:
+    """A new folder, open, with a lock in it that is held while its descriptor is open."""
     while True:
         folder = parent / f"{_DRAFT}{os.urandom(4).hex()}"
         folder.mkdir(mode=0o700)
         try:
-            lock = os.open(folder / "lock", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        except FileNotFoundError:  # somebody took it for left over before there was a lock in it
+            with ExitStack() as stack:
+                handle = _opened(stack, folder, os.O_RDONLY | os.O_DIRECTORY)
+                lock = _opened(stack, "lock", os.O_CREAT | os.O_EXCL | os.O_RDWR, within=handle)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                os.stat("lock", dir_fd=handle)
+                stack.pop_all()
+                return folder, handle, lock
+        except FileNotFoundError:  # somebody took it for left over before the lock was held
             continue
         except OSError:
-            folder.rmdir()
+            with suppress(OSError):
+                folder.rmdir()
             raise
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():
-            return folder, lock
-        os.close(lock)
 
 
 def _clear_left_over(parent: Path) -> None:
+    """Remove what killed runs of ours have left there. Anybody may have put a link or a folder of that name there."""
     for folder in parent.glob(f"{_DRAFT}*"):
         if re.fullmatch(r"[0-9a-f]{8}", folder.name.removeprefix(_DRAFT)):
-            with suppress(OSError):  # somebody works in it
-                folder.rmdir()
-            with suppress(OSError):
-                lock = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW)
+            with suppress(OSError), ExitStack() as stack:  # somebody works in it, or it is none of ours
+                handle = _opened(stack, folder, os.O_RDONLY | os.O_DIRECTORY)
+                if os.fstat(handle).st_uid != os.geteuid():
+                    continue
                 try:
+                    lock = _opened(stack, "lock", os.O_RDWR, within=handle)
+                except FileNotFoundError:
+                    folder.rmdir()
+                else:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _remove(folder)
-                finally:
-                    os.close(lock)
+                    _remove(folder, handle)
 
 
-def _remove(folder: Path) -> None:
-    """The lock goes last: without it the folder is empty."""
-    for left in sorted(folder.iterdir(), key=lambda path: path.name == "lock"):
-        left.unlink(missing_ok=True)
+def _opened(stack: ExitStack, name: Path | str, flags: int, *, within: int | None = None) -> int:
+    """Open it, but no link; the descriptor, which the stack closes."""
+    handle = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=within)
+    stack.callback(os.close, handle)
+    return handle
+
+
+def _remove(folder: Path, handle: int) -> None:
+    """Remove what we make in it, and then the folder. The lock goes last: without it the folder is empty."""
+    for name in _MADE:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=handle)
     with suppress(OSError):
         folder.rmdir()
 
@@ -138,7 +165,7 @@ def folder_locked(folder: Path, wait: float) -> Iterator[None]:
     Raises Busy, CannotOpen.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise CannotOpen(str(folder), error.strerror or str(error)) from None
     deadline = time.monotonic() + wait

@@ -34,6 +34,16 @@ def _read(header: bytes) -> Header:
     return Header(number, schema, header[18:20] != _ROLLBACK_MODE)
 
 
+def _start(path: Path, flags: int = 0) -> tuple[bytes, int]:
+    """The first bytes of the file and its size; nothing of what is no file. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)  # of a pipe it would wait
+    try:
+        found = os.fstat(handle)
+        return os.read(handle, 100) if stat.S_ISREG(found.st_mode) else b"", found.st_size
+    finally:
+        os.close(handle)
+
+
 def check(path: Path, hint: str = "") -> Header:
     """What the file says. Raises NoDatabase, CannotOpen, NotOurs or Damaged unless it is a database of ours.
 
@@ -43,9 +53,7 @@ def check(path: Path, hint: str = "") -> Header:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise CannotOpen(name, "it is no file")
-        with path.open("rb") as file:
-            header = file.read(100)
-            size = os.fstat(file.fileno()).st_size
+        header, size = _start(path)
     except FileNotFoundError:
         raise NoDatabase(name, hint) from None
     except OSError as error:
@@ -68,10 +76,7 @@ def check(path: Path, hint: str = "") -> Header:
 def is_backup(path: Path) -> bool:
     """Whether the file is a backup of ours that nobody has worked in."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        with path.open("rb") as file:
-            header = file.read(100)
+        header, _ = _start(path, os.O_NOFOLLOW)
     except OSError:
         return False
     if header[:16] != _MAGIC:

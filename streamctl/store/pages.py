@@ -144,10 +144,7 @@ def copied_as_they_are(database: Path, copy: Path) -> None:
         shutil.copyfile(database, draft)
         for end in ("-wal", "-journal"):
             if files.beside(database, end).exists():
-                log = files.beside(copy, end)
-                files.new(log)
-                shutil.copyfile(files.beside(database, end), log)
-                files.sync(log)
+                files.copied(files.beside(database, end), files.beside(copy, end))
 
 
 def replaced(draft: Path, database: Path) -> None:

@@ -25,7 +25,7 @@ def turn(log: Path, deadline: float) -> Iterator[None]:
     and not what keeps writers apart: where it can't be had, nobody waits in it.
     """
     try:
-        handle = os.open(log, os.O_RDONLY)
+        handle = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         yield
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -167,3 +168,66 @@ def test_the_default_place_is_resolved_like_any_other(nothing: Program, tmp_path
         assert done.returncode == 2
         assert "is the database itself" in done.stderr
     assert sorted(path.name for path in real.parent.iterdir()) == ["books.db"]
+
+
+MAKERS = (
+    ("db", "init"),
+    ("db", "backup", "{folder}/new.db"),
+    ("db", "sandbox", "{folder}/new.db"),
+    ("db", "move", "--to", "{folder}/new.db"),
+    ("db", "restore", "{file}", "--yes"),
+)
+
+
+@pytest.mark.parametrize("words", MAKERS, ids=lambda words: words[1])
+def test_no_planted_name_lets_a_draft_be_cleared_elsewhere(
+    member: Program, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Catches a left-over draft that is cleared by its name: in a shared folder anybody can put a link there."""
+    shared, mine = tmp_path / "shared", tmp_path / "mine"
+    shared.mkdir()
+    mine.mkdir()
+    for name in ("lock", "database", "letters"):
+        (mine / name).write_text("mine")
+    (shared / ".streamctl-draft-00000001").symlink_to(mine)
+    theirs = shared / ".streamctl-draft-00000002"
+    theirs.mkdir()
+    left, strange = shared / ".streamctl-draft-00000003", shared / ".streamctl-draft-00000004"
+    for folder in (left, strange):
+        folder.mkdir()
+    for folder, name in ((theirs, "lock"), (theirs, "database"), (left, "lock"), (left, "database"), (strange, "lock")):
+        (folder / name).write_text("left")
+    (strange / "letters").write_text("mine")
+    linked = shared / ".streamctl-draft-00000005"
+    linked.mkdir()
+    (linked / "lock").symlink_to(mine / "lock")
+    (linked / "database").write_text("left")
+    (shared / ".streamctl-draft-00000006").mkdir()
+    nobody = pwd.getpwnam("nobody")
+    if os.geteuid() == 0:
+        os.chown(theirs, nobody.pw_uid, nobody.pw_gid)
+    member.ok("db", "backup", tmp_path / "kept.db")
+    place = shared / "made.db" if words[1] in ("init", "restore") else member.db
+    done = command(
+        member,
+        *(word.format(folder=shared, file=tmp_path / "kept.db") for word in words),
+        env=environment(replace(member, db=place)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name: path.read_text() for path in mine.iterdir()} == dict.fromkeys(
+        ("lock", "database", "letters"), "mine"
+    )
+    assert (strange / "letters").read_text() == "mine"
+    assert (linked / "database").exists(), "whoever put a link there may work in it"
+    kept = {".streamctl-draft-00000001", strange.name, linked.name} | ({theirs.name} if os.geteuid() == 0 else set())
+    assert {path.name for path in shared.iterdir() if path.name.startswith(".")} == kept
+    if os.geteuid() == 0:
+        assert sorted(path.name for path in theirs.iterdir()) == ["database", "lock"]
+
+
+def test_a_link_beside_a_database_to_be_is_not_followed(nothing: Program, tmp_path: Path) -> None:
+    """Catches a -wal that is written to through a link to where there is nothing yet."""
+    (tmp_path / "streamctl.db-wal").symlink_to(tmp_path / "elsewhere")
+    refused = nothing.refused("db", "init")
+    assert (refused["status"], refused["code"]) == (4, "database_exists")
+    assert not (tmp_path / "elsewhere").exists()
