@@ -18,6 +18,7 @@ _JOINERS = dict.fromkeys((0x200C, 0x200D, *range(0xE0020, 0xE0080)))
 NOTHING = "nothing was changed"
 NOTHING_MORE = "nothing more was changed"  # after what was committed before
 UNKNOWN = "whether the change was done is not known"
+KEYED = "a request with a key (--ref, --key) does no harm when it was done already."
 
 
 def quoted(value: object) -> str:
@@ -518,10 +519,9 @@ class Unreachable(StreamctlError):
 
     def __init__(self, name: str, why: str, *, under_way: bool = False, in_doubt: bool = False) -> None:
         what = "was lost" if under_way else "can not be reached"
-        keyed = "a request with a key (--ref, --key) does no harm when it was done already."
         super().__init__(
             f"{quoted_path(name)} {what}: {why}{f'; {UNKNOWN}' if in_doubt else ''}.",
-            f"{'Look, or try' if in_doubt else 'Try'} again; {keyed}"
+            f"{'Look, or try' if in_doubt else 'Try'} again; {KEYED}"
             if under_way
             else "Try again when the server is there.",
             database=name,
@@ -746,12 +746,17 @@ class OutputFailed(StreamctlError):
 
 
 class Interrupted(StreamctlError):
-    """Stopped by somebody. `done` says whether a change had been committed, `live` whether more might have followed."""
+    """Stopped by somebody. `done` says whether a change had been committed, `live` whether more might have followed,
+    `in_doubt` whether a server had been told to commit one and has not answered.
+    """
 
     code = "interrupted"
     status = 130
 
-    def __init__(self, *, done: bool, live: bool = False, again: str = "") -> None:
+    def __init__(self, *, done: bool, live: bool = False, in_doubt: bool = False, again: str = "") -> None:
+        if in_doubt:
+            super().__init__(f"Interrupted; {UNKNOWN}.", f"Look, or try again; {KEYED}", done=None)
+            return
         if live:
             so_far = "; what was committed until then stays done" if done else ""
         else:

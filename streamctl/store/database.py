@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from streamctl.domain.terms import DEFAULTS, Terms
-from streamctl.errors import Damaged
+from streamctl.errors import Damaged, Interrupted
 from streamctl.interruption import held, stoppable
 from streamctl.store.drivers import import_peewee
 
@@ -99,9 +99,13 @@ def now_changed() -> None:
 
 @contextmanager
 def translated(store: Store) -> Iterator[None]:
-    """The driver's errors as ours: busy, damaged, read-only, a failing disk."""
+    """The driver's errors as ours: busy, damaged, read-only, a failing disk; and that a commit was given up."""
     try:
         yield
+    except KeyboardInterrupt:
+        if store.in_doubt:
+            raise Interrupted(done=False, in_doubt=True) from None
+        raise
     except Exception as error:
         if found := store.translate(error):
             raise found from error

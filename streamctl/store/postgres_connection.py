@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Generator
@@ -21,6 +22,8 @@ DEFAULT, VERBOSE = 1, 2  # libpq's PGVerbosity
 PROBED_FOR = 10  # seconds at most, for any answer of a server that has kept us waiting
 # What libpq makes of a server's refusal: its own words, a severity in the server's language, the state, the message.
 REFUSED = re.compile(r"failed: +\S+: +([0-9A-Z]{5}): (.*)")
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # it would say on stderr what is said in a line of ours
 
 
 class Connection(psycopg.Connection[Any]):
