@@ -215,7 +215,9 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def execute_sql(self, sql: str, params: Any = None, named_cursor: Any = None) -> Any:
         """Run a statement of Peewee's; in a transaction of its own where there is none."""
         alone = self._connection.info.transaction_status == TransactionStatus.IDLE
-        text = self._alone_with().replace("%", "%%") + sql if alone else sql
+        before = self._alone_with() if alone else ""
+        # Peewee lets the driver look for parameters where there are none, too.
+        text = before.replace("%", "%%") + sql if params else (before + sql).replace("%", "%%")
         return _last_result(super().execute_sql(text, params, named_cursor))  # type: ignore[no-untyped-call, call-arg]
 
     def _alone_with(self) -> str:
