@@ -109,7 +109,12 @@ def load(
         bool, typer.Option("--merge-months", help="Of a fixture: join two outstanding invoices of one month.")
     ] = False,
 ) -> Answer:
-    """Fill an empty database from `db dump`, or from a Django fixture."""
+    """Fill an empty database from `db dump`, or from a Django fixture.
+
+    A fixture has core.user (email, name or first_name and last_name, date_joined), core.membership (user, state,
+    credits, fee, start_date, end_date), core.invoice (user, date, description, status, amount) and core.invoiceline
+    (invoice, amount, description); what is null counts as not given, and other models and fields are left out.
+    """
     from streamctl.services import loading
 
     done = loading.load(_document(file), at=desk.at, min_credits=min_credits, merge_months=merge_months)

@@ -20,21 +20,21 @@ COUNTS = "members memberships invoices lines streams requests adjusted zero_cred
 IN_PROCESS = True  # a process for each of its many commands would say no more
 
 
-def user(pk: int, email: str, **more: Any) -> dict[str, Any]:
+def user(pk: int, email: Any, **more: Any) -> dict[str, Any]:
     return {"model": "core.user", "pk": pk, "fields": {"email": email, **more}}
 
 
-def membership(pk: int, user: int, **more: Any) -> dict[str, Any]:
+def membership(pk: int, user: Any, **more: Any) -> dict[str, Any]:
     fields = {"user": user, "state": "ACT", "credits": 1, "start_date": "2026-11-01", "end_date": "2026-12-01", **more}
     return {"model": "core.membership", "pk": pk, "fields": fields}
 
 
-def invoice(pk: int, user: int, date: str = "2026-11-05", amount: Any = "0.00", **more: Any) -> dict[str, Any]:
+def invoice(pk: int, user: Any, date: Any = "2026-11-05", amount: Any = "0.00", **more: Any) -> dict[str, Any]:
     fields = {"user": user, "date": date, "description": "", "status": "OUT", "amount": amount, **more}
     return {"model": "core.invoice", "pk": pk, "fields": fields}
 
 
-def line(pk: int, invoice: int, amount: Any, description: str = "x") -> dict[str, Any]:
+def line(pk: int, invoice: Any, amount: Any, description: Any = "x") -> dict[str, Any]:
     return {
         "model": "core.invoiceline",
         "pk": pk,
@@ -176,6 +176,116 @@ def test_a_django_fixture_moves_over_with_its_ids(program: Program) -> None:
         assert b"SECRET" not in file.read_bytes(), "no password is stored anywhere"
 
 
+def test_the_fee_of_a_membership_is_read_and_billed(program: Program) -> None:
+    fees: dict[int, Any] = {1: "9.90", 2: 15, 3: "0.00", 4: None, 5: 7.5}
+    people = [user(pk, f"u{pk}@x.io") for pk in (*fees, 6)]
+    done = load(program, [*people, *(membership(pk, pk, fee=fee) for pk, fee in fees.items()), membership(6, 6)])
+    assert done["ignored"] == {}
+    rows = program.ok("members", "list", "--columns", "id,fee")
+    assert {row["id"]: row["fee"] for row in rows} == {1: 9.9, 2: 15, 3: 0, 4: 0, 5: 7.5, 6: 0}
+    billed = program.at("2026-11-30T12:00:00Z").ok("invoices", "generate", "--month", "2026-11")
+    assert (billed["created"], billed["total"]) == (3, 32.4)
+    assert program.ok("db", "check") == []
+
+
+def test_a_fee_has_the_digits_of_the_databases_currency(elsewhere: Callable[[], Program]) -> None:
+    program = elsewhere()
+    program.ok("db", "init", "--timezone", "UTC", "--currency", "JPY")
+    people = [user(1, "a@b")]
+    assert "core.membership 3: its fee" in refused(program, [*people, membership(3, 1, fee="9.90")])["message"]
+    load(program, [*people, membership(3, 1, fee="990")])
+    assert program.ok("members", "show", 1)["fee"] == 990
+
+
+def test_what_is_null_counts_as_not_given(program: Program) -> None:
+    nothing = {"name": None, "first_name": None, "last_name": None, "date_joined": None}
+    load(
+        program,
+        [
+            user(1, "a@b", **nothing),
+            membership(1, 1, credits=None, fee=None),
+            invoice(5, 1, amount=None, description=None),
+            invoice(6, 1, date="2026-10-01", amount=None),
+            line(1, 5, "2.00", None),
+            line(2, 5, "0.50"),
+            line(3, 5, None),
+        ],
+    )
+    (member,) = program.ok("members", "list", "--columns", "+created_at")
+    assert (member["name"], member["credit_limit"], member["fee"]) == (None, 0, 0)
+    assert member["created_at"] == "2026-11-22T12:00:00Z"
+    first, second = program.ok("invoices", "list", "--sort", "id")
+    assert (first["amount"], first["description"], second["amount"]) == (2.5, "Invoice for 2026-11", 0)
+    assert [one["amount"] for one in program.ok("lines", "list")] == [2, 0.5, 0]
+    assert program.ok("db", "check") == []
+
+
+def test_what_must_be_there_is_called_missing_with_its_row(program: Program) -> None:
+    books = [user(1, "a@b")]
+    for objects, message in (
+        ([membership(3, None)], "core.membership 3: its user is missing."),
+        ([membership(3, 1, state=None)], "core.membership 3: its state is missing."),
+        ([membership(3, 1, start_date=None)], "core.membership 3: its start_date is missing."),
+        ([membership(3, 1, end_date=None)], "core.membership 3: its end_date is missing."),
+        ([user(2, None)], "core.user 2: its email is missing."),
+    ):
+        assert refused(program, [*books, *objects])["message"] == message
+
+
+def without_pk(*objects: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name != "pk"} for one in objects]
+
+
+def test_a_user_is_known_by_their_natural_key_and_rows_without_a_pk_get_one(program: Program) -> None:
+    ada, bob = ["ada@example.com"], ["BOB@example.com"]
+    load(
+        program,
+        [
+            user(7, "zoe@example.com"),
+            *without_pk(user(0, "Ada@example.com"), user(0, "bob@example.com")),
+            *without_pk(membership(0, ada, fee="9.90"), membership(0, bob)),
+            {**invoice(5, bob, amount="3.00"), "pk": 5},
+            *without_pk(line(0, 5, "1.00"), line(0, 5, "2.00"), invoice(0, ada, amount="1.00")),
+        ],
+    )
+    people = {row["id"]: (row["email"], row["fee"]) for row in program.ok("members", "list")}
+    assert people == {7: ("zoe@example.com", None), 8: ("Ada@example.com", 9.9), 9: ("bob@example.com", 0)}
+    assert [(one["id"], one["user"], one["amount"]) for one in program.ok("invoices", "list", "--sort", "id")] == [
+        *((5, 9, 3), (6, 8, 1)),
+    ]
+    assert program.ok("db", "check") == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ([membership(3, ["ada"])], "core.membership 3: its user is a natural key that names nothing here: 'ada'."),
+        (
+            [membership(3, ["a@b", 1])],
+            "core.membership 3: its user is a natural key that names nothing here: 'a@b, 1'.",
+        ),
+        (
+            [line(8, ["2026-11", "a@b"], "1")],
+            "core.invoiceline 8: its invoice is a natural key that names nothing here: '2026-11, a@b'.",
+        ),
+        (without_pk(membership(0, 99)), "core.membership without a pk (object 2): its user '99' is not in the file."),
+    ],
+)
+def test_a_natural_key_that_names_nothing_is_refused_by_its_row_with_what_helps(
+    program: Program, objects: list[dict[str, Any]], message: str
+) -> None:
+    error = refused(program, [user(1, "a@b"), *objects])
+    assert error["message"] == message
+    if "natural" in message:
+        assert "without --natural-foreign and --natural-primary: python manage.py dumpdata" in error["hint"]
+
+
+def test_a_number_never_names_a_row_that_had_no_number(program: Program) -> None:
+    """The id such a row gets may be one that another row means somebody else by, who is not in the file."""
+    error = refused(program, [*without_pk(user(0, "a@b")), membership(3, 1)])
+    assert error["message"] == "core.membership 3: its user '1' is not in the file."
+
+
 def test_min_credits_lifts_lower_limits_and_a_dry_run_stores_nothing(program: Program) -> None:
     before = program.books()
     rehearsed = load(program, FIXTURE, "--min-credits", "3", "--dry-run")
@@ -238,12 +348,26 @@ BAD: tuple[tuple[str, list[dict[str, Any]]], ...] = (
     ("core.membership 3", [membership(3, 1, end_date="2026-02-30")]),
     ("core.membership 3", [membership(3, 1, end_date="tomorrow")]),
     ("core.membership 3", [membership(3, 1), membership(4, 1)]),
+    ("core.membership 3", [membership(3, 1, fee="-0.01")]),
+    ("core.membership 3", [membership(3, 1, fee="9.905")]),
+    ("core.membership 3", [membership(3, 1, fee="1000000000")]),
+    ("core.membership 3", [membership(3, 1, fee="nine")]),
+    ("core.membership 3", [membership(3, 1, fee=[9])]),
+    ("core.membership 3", [membership(3, 1, state=None)]),
+    ("core.membership 3", [membership(3, 1, start_date=None)]),
+    ("core.membership 3", [membership(3, 1, end_date=None)]),
+    ("core.membership 3", [membership(3, None)]),
+    ("core.user 2", [user(2, None)]),
+    ("core.invoice 6", [invoice(6, None)]),
+    ("core.invoice 6", [invoice(6, 1, date=None)]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", status=None)]),
+    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount=None), line(8, 6, "-1.00")]),
+    ("core.invoiceline 8", [line(8, None, "1.00")]),
     ("core.invoice 6", [invoice(6, 99)]),
     ("core.invoice 6", [invoice(6, 1, date="2026-10-01", status="OPEN")]),
     ("core.invoice 6", [invoice(6, 1, date="1999-10-01")]),
     ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount="-1.00")]),
     ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount="1.005")]),
-    ("core.invoice 6", [invoice(6, 1, date="2026-10-01", amount=None)]),
     ("core.invoice 6", [invoice(6, 1, date="2026-10-01", description="d" * 256)]),
     ("core.invoiceline 8", [line(8, 99, "1")]),
     ("core.invoiceline 8", [line(8, 5, "1000000000.00")]),

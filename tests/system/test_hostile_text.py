@@ -207,9 +207,9 @@ def test_a_batch_keeps_the_texts_of_its_events_or_refuses_them(member: Inside) -
 
 
 def test_a_batch_reads_the_same_texts_from_csv(member: Inside) -> None:
-    """Catches a cell that is cut, unquoted or read as another one; a line end in a cell is refused, not guessed at."""
+    """Catches a cell that is cut, unquoted, read as another one or, where it has line ends, as several."""
     member.ok("members", "update", 1, "--credits", 1000)
-    texts = [EVERYTHING.replace("\n", "").replace("\r", ""), *CORPUS.values()]
+    texts = [EVERYTHING, *CORPUS.values()]
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["action", "member", "device"])
@@ -219,8 +219,7 @@ def test_a_batch_reads_the_same_texts_from_csv(member: Inside) -> None:
     answer = shown(member, "stream", "batch", "input")
     keeps_its_word(answer, "csv")
     is_safe(answer, "receipts")
-    whole = [text for text in texts if "\n" not in text]
-    assert [row["device"] for row in member.ok("stream", "list", "--columns", "device")] == whole
+    assert [row["device"] for row in member.ok("stream", "list", "--columns", "device")] == texts
 
 
 BYTES = "caf\udce9 \udcff\udcfe"  # Latin-1, as another terminal sends it
