@@ -559,6 +559,20 @@ class ChangedMeanwhile(StreamctlError):
         )
 
 
+class ChangedWhileRead(StreamctlError):
+    """Somebody wrote to a file that was read without locks, because it could not be written by this user."""
+
+    code = "changed_while_read"
+    status = 5
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{quoted_path(name)} was written to while it was read; what was read of it is not to be relied on.",
+            "Give the same command again.",
+            database=name,
+        )
+
+
 class OthersWrite(StreamctlError):
     """Somebody else works in the database that would be restored."""
 

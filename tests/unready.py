@@ -1,6 +1,7 @@
 """Databases that are not what they should be, and every command at each: one clear line, and no byte changed.
 
-python unready.py PLACE HOME      drops root's powers, runs every command there, and prints what each answered as JSON
+python unready.py PLACE HOME              drops root's powers, runs every command there, prints each answer as JSON
+python unready.py PLACE HOME WORD...      drops root's powers and runs `streamctl` with these words
 """
 
 from __future__ import annotations
@@ -126,14 +127,16 @@ def powerless(place: Path, home: Path) -> list[tuple[list[str], Answer]]:
     return [(words, Answer(status, out, err)) for words, status, out, err in json.loads(done.stdout)]
 
 
-def main(place: str, home: str) -> None:
-    """Be nobody in particular, and run every command."""
+def main(place: str, home: str, *one: str) -> None:
+    """Be nobody in particular, and run that command, or every one."""
     if os.geteuid() == 0:
         prctl = ctypes.CDLL(None).prctl
         assert not any(prctl(DROP, power, 0, 0, 0) for power in POWERS)
         # Root gets its powers back with a new program, and then without these.
         if "again" not in os.environ:
-            os.execve(sys.executable, [sys.executable, __file__, place, home], {**os.environ, "again": "1"})
+            os.execve(sys.executable, [sys.executable, __file__, place, home, *one], {**os.environ, "again": "1"})
+    if one:
+        os.execv(sys.executable, [sys.executable, "-m", "streamctl", *one])
     there = Inside(Path(place), Path(home))
     found = []
     for words in every(Path(home)):

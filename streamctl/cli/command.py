@@ -270,6 +270,7 @@ def run(
         answer = function(desk, **given)
         style = out.Style(format, settings.quiet, dry_run, options.get("excel_safe", False), now.currency)
         out.show(pointed(answer, settings.typed_db), target, style)
+        store.check_unchanged()
     refusal = answer.refusal() if isinstance(answer, Document) else isinstance(answer, Listing) and answer.refusal
     if refusal:
         raise refusal

@@ -69,7 +69,7 @@ def opened(
 ) -> Iterator[Store]:
     """Open the database for one command; messages call it `name` if that is given.
 
-    Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew.
+    Raises NoDatabase, NotOurs, Damaged, CannotOpen, SchemaOld, SchemaNew, ChangedWhileRead.
     """
     live = not isinstance(place, Path) or header.check(place).live
     store = store_at(place, wait=wait, dry_run=dry_run)
@@ -84,6 +84,7 @@ def opened(
             yield store
         finally:
             store.leave()
+            store.check_unchanged()
 
 
 def has_changed() -> bool:

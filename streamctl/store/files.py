@@ -30,7 +30,7 @@ def check_vacant(path: Path) -> None:
     And CannotOpen for a name so long that SQLite's own files would have none.
     """
     try:
-        left = [name for end in BESIDE if os.path.lexists(name := beside(path, end))]
+        left = [name for end in BESIDE if _is_there(name := beside(path, end))]
     except OSError as error:
         raise CannotOpen(str(path), error.strerror or str(error)) from None
     if left:
@@ -38,6 +38,15 @@ def check_vacant(path: Path) -> None:
             f"{quoted_path(str(left[0]))} is left over from another database; it would be mixed into this one.",
             "Move it away, or bring back the database it belongs to.",
         )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the name is taken, if only by a link to nothing. Raises OSError, as of a name that is too long."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def beside(path: Path, end: str) -> Path:

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamctl.errors import NOTHING, Busy, OthersWrite, ReadOnly, StorageFailed
@@ -99,10 +99,14 @@ def _copy(
 
 @contextmanager
 def _connected(path: Path, wait: float, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-    with translated(SqliteStore(path, wait=wait)):
-        uri = f"{path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)) as connection:
-            yield connection
+    store = SqliteStore(path, wait=wait, mode=mode)
+    with translated(store):
+        try:
+            store.connect()
+            yield store.connection()  # type: ignore[no-untyped-call]
+        finally:
+            store.close()
+            store.check_unchanged()
 
 
 @contextmanager

@@ -16,12 +16,14 @@ from peewee import Select, fn
 from streamctl.errors import (
     Busy,
     CannotOpen,
+    ChangedWhileRead,
     Damaged,
     DatabaseUnusable,
     IdsUsedUp,
     ReadOnly,
     StorageFailed,
     StreamctlError,
+    quoted_path,
     shell_quoted,
 )
 from streamctl.interruption import stoppable
@@ -56,18 +58,21 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         "BOOL": "INTEGER",
     }
 
-    def __init__(self, path: Path, *, wait: float = 30.0, dry_run: bool = False) -> None:
+    def __init__(self, path: Path, *, wait: float = 30.0, dry_run: bool = False, mode: str = "rw") -> None:
         self.path, self.name = path, str(path)
+        self._unlocked: object = None  # how it stood when it was opened without locks, as what nobody changes
         self.wait = wait
         self.dry_run = dry_run
         self.changed = self.in_doubt = False
         self._connection: sqlite3.Connection
-        super().__init__(f"{path.absolute().as_uri()}?mode=rw", timeout=wait, uri=True, pragmas=PRAGMAS)
+        super().__init__(f"{path.absolute().as_uri()}?mode={mode}", timeout=wait, uri=True, pragmas=PRAGMAS)
 
     def begin(self, lock_type: str | None = None) -> None:
         """Begin; for the write lock, wait one's turn, and for who has it, up to the timeout. Raises Busy."""
         if lock_type is None:
             return super().begin()
+        if self._unlocked:
+            raise ReadOnly(self.name, self.so_far)
         cursor = self._connection.cursor()
         deadline = time.monotonic() + self.wait
         with self._turn(deadline):
@@ -201,8 +206,40 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         return Select((each,), (fn.GROUP_CONCAT(each.c.id, " "),))
 
     def _connect(self) -> sqlite3.Connection:
-        self._connection = connection = super()._connect()  # type: ignore[misc]
-        return connection  # type: ignore[no-any-return]
+        """Connect, and read for the first time: only then does SQLite find out what it may do.
+
+        Raises CannotOpen where there are changes in the log, and no right to read them.
+        """
+        try:
+            self._connection = super()._connect()  # type: ignore[misc]
+            self._connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if not name_of(error).startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                raise
+            self._connection = self._connect_unlocked(error)
+        return self._connection
+
+    def _connect_unlocked(self, error: sqlite3.Error) -> sqlite3.Connection:
+        """Connect to a file that was closed in order, and can't be written, nor anything beside it."""
+        self._unlocked = self._standing()
+        logs = [files.beside(self.path, end) for end in ("-wal", "-journal")]
+        if left := [log for log in logs if log.exists() and log.stat().st_size]:
+            raise CannotOpen(
+                self.name,
+                f"what is in {quoted_path(str(left[0]))} belongs into it, and may not be put there by this user",
+                f"Let somebody who may write there run: streamctl --db {shell_quoted(self.name)} db info",
+            ) from error
+        self.database = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+        return super()._connect()  # type: ignore[misc,no-any-return]
+
+    def _standing(self) -> object:
+        """What tells that somebody has written: the file and its logs, as they stand."""
+        return [_stamp(files.beside(self.path, end)) for end in ("", "-wal", "-journal")]
+
+    def check_unchanged(self) -> None:
+        """Raises ChangedWhileRead where the file was opened without locks, and somebody has written to it since."""
+        if self._unlocked and self._unlocked != self._standing():
+            raise ChangedWhileRead(self.name)
 
     @contextmanager
     def founding(self) -> Iterator[None]:
@@ -312,7 +349,8 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         self.pragma("query_only", 1)
 
     def version(self) -> object:
-        """A number that is another one once others have written."""
+        """A number that is another one once others have written. Raises ChangedWhileRead."""
+        self.check_unchanged()
         return self.pragma("data_version")
 
     def violated(self, error: peewee.IntegrityError) -> str:
@@ -348,6 +386,14 @@ class SqliteStore(Store, peewee.SqliteDatabase):
             for (table,) in self._connection.execute(f"SELECT name FROM sqlite_sequence WHERE seq = {2**63 - 1}"):
                 return IdsUsedUp(self.name, table, self.so_far)
         return StorageFailed(self.name, "it is full", self.so_far)
+
+
+def _stamp(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def is_file_of(database: Path, path: Path) -> bool:
