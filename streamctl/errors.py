@@ -742,18 +742,27 @@ class CopyDiffers(DatabaseUnusable):
 
 
 class OutputFailed(StreamctlError):
-    """The answer can't be written. `done` says whether a change had been committed before."""
+    """The answer can't be written. `done` says whether a change had been committed before.
+
+    `line` is that of the input up to which it is done, where it comes from lines.
+    """
 
     code = "output_failed"
 
-    def __init__(self, why: str, *, done: bool, again: str = "") -> None:
+    def __init__(self, why: str, *, done: bool, again: str = "", line: int = 0) -> None:
         super().__init__(
-            f"The change is done, but its answer can't be written: {why}."
+            f"The change is done{up_to(line)}, but its answer can't be written: {why}."
             if done
             else f"The answer can't be written: {why}.",
             f"Read it again with: {again}" if done and again else "",
             done=done,
+            **({"line": line} if line else {}),
         )
+
+
+def up_to(line: int) -> str:
+    """How far something is done that comes from the lines of an input."""
+    return f" up to line {line}" if line else ""
 
 
 # --- 130: stopped by Ctrl-C or SIGTERM
@@ -762,12 +771,16 @@ class OutputFailed(StreamctlError):
 class Interrupted(StreamctlError):
     """Stopped by somebody. `done` says whether a change had been committed, `live` whether more might have followed,
     `in_doubt` whether a server had been told to commit one and has not answered.
+
+    `line` is that of the input up to which it is done, where it comes from lines.
     """
 
     code = "interrupted"
     status = 130
 
-    def __init__(self, *, done: bool, live: bool = False, in_doubt: bool = False, again: str = "") -> None:
+    def __init__(
+        self, *, done: bool, live: bool = False, in_doubt: bool = False, again: str = "", line: int = 0
+    ) -> None:
         if in_doubt:
             super().__init__(f"Interrupted; {UNKNOWN}.", f"Look, or try again; {KEYED}", done=None)
             return
@@ -775,7 +788,13 @@ class Interrupted(StreamctlError):
             so_far = "; what was committed until then stays done" if done else ""
         else:
             so_far = "; the change is done" if done else f"; {NOTHING}"
-        super().__init__(f"Interrupted{so_far}.", f"Read it again with: {again}" if done and again else "", done=done)
+        how_far = f"It is done{up_to(line)}. " if line else ""
+        super().__init__(
+            f"Interrupted{so_far}.",
+            f"{how_far}Read it again with: {again}" if done and again else "",
+            done=done,
+            **({"line": line} if line else {}),
+        )
 
 
 def quoted_path(path: str) -> str:

@@ -11,6 +11,7 @@ from streamctl.cli.desk import Desk
 from streamctl.cli.feed import Feed
 from streamctl.domain.events import Group
 from streamctl.errors import EventsRefused, UsageError, quoted_path
+from streamctl.interruption import held, stoppable
 from streamctl.output.jsontext import anything, flat_line
 from streamctl.services.batch import Receipt, play
 
@@ -20,20 +21,36 @@ class Receipts:
 
     def __init__(self, desk: Desk, file: str, group: Group, *, stop: bool) -> None:
         self._desk, self._file, self._group, self._stop = desk, file, group, stop
-        self._played = self._refused = 0
+        self._played = self._refused = self._line = 0
 
     def lines(self) -> Iterator[str]:
-        """The receipts as JSON Lines, those of a transaction at once. Raises UsageError, BadData, Busy."""
+        """The receipts as JSON Lines, those of a transaction at once; before all, nothing, when there is an input.
+
+        Raises UsageError, BadData, Busy.
+        """
         gc.freeze()  # what start-up made is there to stay
         gc.enable()
         with _opened(self._file) as descriptor:
+            yield ""
             desk = self._desk
-            for receipts in play(
+            playing = play(
                 Feed(descriptor, self._file), self._group, clock=desk.clock, by_clock=desk.by_clock, stop=self._stop
-            ):
+            )
+            while receipts := self._next(playing):
+                yield "".join([_line(receipt) for receipt in receipts])
+
+    def _next(self, playing: Iterator[list[Receipt]]) -> list[Receipt]:
+        with held():  # what is done is counted before a signal ends the program
+            receipts = next(playing, [])
+            if receipts:
                 self._played += len(receipts)
                 self._refused += sum(receipt.refused for receipt in receipts)
-                yield "".join([_line(receipt) for receipt in receipts])
+                self._line = receipts[-1].number
+        return receipts
+
+    def done_to(self) -> int:
+        """The line up to which the events are durable, or refused."""
+        return self._line
 
     def refusal(self) -> EventsRefused | None:
         """How the run ends when events were refused."""
@@ -55,7 +72,8 @@ def _opened(file: str) -> Iterator[int]:
     try:
         if Path(file).is_dir():
             raise UsageError(f"{quoted_path(file)} is a folder.")
-        descriptor = os.open(file, os.O_RDONLY)
+        with stoppable():  # a pipe waits for its writer
+            descriptor = os.open(file, os.O_RDONLY)
     except (OSError, ValueError) as error:
         raise UsageError(f"{quoted_path(file)} can't be read: {getattr(error, 'strerror', error)}.") from None
     try:

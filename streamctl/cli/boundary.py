@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from streamctl.cli.hints import SAME, VALUED, named_database, typed, with_database
-from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError
+from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError, up_to
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     except ClosedPipe as closed:
         if closed.done:
             again = f" Read it again with: {closed.again}" if closed.again else ""
-            said = f"The change is done; its answer was not read to the end.{again}"
+            said = f"The change is done{up_to(closed.line)}; its answer was not read to the end.{again}"
             say(_masked(with_database(said, named_database(arguments))))
         return CLOSED_PIPE
     except OSError as error:  # help and version are written by Typer itself

@@ -194,7 +194,13 @@ def batch(
     from streamctl.cli.batching import Receipts
 
     receipts = Receipts(desk, file, commit_every, stop=stop)
-    return Document(receipts.lines(), live=True, refusal=receipts.refusal, again="streamctl stream list --all")
+    return Document(
+        receipts.lines(),
+        live=True,
+        refusal=receipts.refusal,
+        again="streamctl stream list --all",
+        done_to=receipts.done_to,
+    )
 
 
 @group.lists("list")

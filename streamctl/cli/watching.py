@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from streamctl.cli.desk import Desk
+from streamctl.interruption import stoppable
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 WATCHED = (*STOPS, signal.SIGTSTP, signal.SIGWINCH)
@@ -31,7 +32,9 @@ def lines(desk: Desk, every: timedelta, members: Collection[str]) -> Iterator[st
     reader.register(sys.stdout.fileno(), 0)  # errors alone: that whoever read us has gone
     while True:
         yield "".join(jsontext.lines(watch.look(desk.clock()), desk.terms.currency))
-        if reader.poll(_seconds(every) * 1000):
+        with stoppable():
+            gone = reader.poll(_seconds(every) * 1000)
+        if gone:
             raise BrokenPipeError
 
 

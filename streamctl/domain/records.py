@@ -90,12 +90,16 @@ class Listing(NamedTuple):
 
 
 class Document(NamedTuple):
-    """Text that is its own format, in parts; `live` ones leave at once. What `refusal` returns in the end is raised."""
+    """Text that is its own format, in parts; `live` ones leave at once. What `refusal` returns in the end is raised.
+
+    `done_to` tells up to which line of the input that came so far is done; 0 where there is none.
+    """
 
     parts: Iterable[str]
     live: bool = False
     refusal: Callable[[], StreamctlError | None] = lambda: None
     again: str = ""
+    done_to: Callable[[], int] = lambda: 0
 
 
 Answer = Record | Listing

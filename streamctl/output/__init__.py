@@ -28,6 +28,7 @@ def show(answer: Answer | Document, sink: Sink, style: Style) -> None:
     with sink.guarded():
         try:
             if isinstance(answer, Document):
+                sink.done_to = answer.done_to
                 sink.write(answer.parts, live=answer.live)
             else:
                 _show(answer, sink, style)

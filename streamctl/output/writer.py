@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 from streamctl.errors import Interrupted, OutputFailed, quoted_path
@@ -16,21 +17,30 @@ from streamctl.output.destination import STANDARD_OUTPUT, Destination, cannot_be
 
 
 class ClosedPipe(Exception):
-    """Whoever read our output has gone; `done` says whether a change had been committed, `again` what shows it."""
+    """Whoever read our output has gone.
 
-    def __init__(self, done: bool, again: str = "") -> None:
+    `done` says whether a change had been committed, `again` what shows it, `line` up to where in the input it is done.
+    """
+
+    def __init__(self, done: bool, again: str = "", line: int = 0) -> None:
         super().__init__()
         self.done = done
         self.again = again
+        self.line = line
 
 
 class Sink:
-    """Where an answer goes. `again` is the command that shows it once more, for when it can't be written."""
+    """Where an answer goes.
+
+    `again` is the command that shows it once more, for when it can't be written, and `done_to` tells up to which line
+    of the input its change is done, 0 where it does not come from lines.
+    """
 
     def __init__(self, file: IO[str], *, terminal: bool, done: Callable[[], bool]) -> None:
         self.file = file
         self.terminal = terminal
         self.again = ""
+        self.done_to: Callable[[], int] = lambda: 0
         self.live = False
         self._done = done
         self._complete = False
@@ -38,10 +48,21 @@ class Sink:
     def write(self, parts: Iterable[str], *, live: bool = False) -> None:
         """Write the parts as they come; `live` ones leave at once."""
         self.live = live
-        for part in parts:
-            self.file.write(part)
-            if live:
-                self.file.flush()
+        if not live:
+            self.file.writelines(parts)
+            return
+        coming = iter(parts)
+        part: str | None = ""
+        while part is not None:
+            # A file takes it at once: before a signal ends the program, what is done by a part has its part there.
+            with held() if _is_file(self.file) else nullcontext():
+                if (part := next(coming, None)) is not None:
+                    self.leave(part)
+
+    def leave(self, part: str) -> None:
+        """Write it, so that it has left. Raises OSError."""
+        self.file.write(part)
+        self.file.flush()
 
     def finish(self) -> None:
         """The answer is all there is to say; once this has returned it has left."""
@@ -56,7 +77,7 @@ class Sink:
                 yield
         except KeyboardInterrupt:
             if not self._complete:
-                raise Interrupted(done=self._done(), live=self.live, again=self.again) from None
+                raise Interrupted(done=self._done(), live=self.live, again=self.again, line=self.done_to()) from None
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -65,10 +86,11 @@ class Sink:
             yield
         except BrokenPipeError:
             discard(self.file)
-            raise ClosedPipe(self._done(), self.again) from None
+            raise ClosedPipe(self._done(), self.again, self.done_to()) from None
         except OSError as error:
             discard(self.file)
-            raise OutputFailed(error.strerror or str(error), done=self._done(), again=self.again) from None
+            why = error.strerror or str(error)
+            raise OutputFailed(why, done=self._done(), again=self.again, line=self.done_to()) from None
 
 
 @contextmanager
@@ -141,24 +163,58 @@ def _opened(where: Destination) -> int:
 
 @contextmanager
 def _file(where: Destination, done: Callable[[], bool]) -> Iterator[Sink]:
-    draft = where.path.with_name(f".streamctl-{os.urandom(8).hex()}")  # whatever the file's name: that may be long
-    try:
-        file = text(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise cannot_be_written(where.written, error.strerror or str(error)) from None
-    found = Sink(file, terminal=False, done=done)
+    found = _Draft(where, done)
     try:
         yield found
-        with found.guarded(), file:
-            file.flush()
-            os.fsync(file.fileno())
-            if where.before is not None:
-                _own_as(where.before, file.fileno(), where.written)
-            draft.replace(where.path)
+        with found.guarded():
+            found.publish()
     finally:
-        discard(file)
-        file.close()
-        draft.unlink(missing_ok=True)
+        found.close()
+
+
+class _Draft(Sink):
+    """A file that takes the place of another when it is whole; for what leaves at once, from the first part on."""
+
+    def __init__(self, where: Destination, done: Callable[[], bool]) -> None:
+        self._where = where
+        # Its name does not grow with the file's, which may be as long as a name can be.
+        self._draft = where.path.with_name(f".streamctl-{os.urandom(8).hex()}")
+        self._published = False
+        try:
+            descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise cannot_be_written(where.written, error.strerror or str(error)) from None
+        super().__init__(text(descriptor), terminal=False, done=done)
+
+    def leave(self, part: str) -> None:
+        """Write it under the file's own name. Of what there is no room for, whole lines stay. Raises OSError."""
+        if not self._published:
+            self.publish()
+        before = os.lseek(self.file.fileno(), 0, os.SEEK_CUR)
+        try:
+            super().leave(part)
+        except OSError:
+            with suppress(OSError):
+                written = os.fstat(self.file.fileno()).st_size - before
+                os.ftruncate(self.file.fileno(), before + part.encode()[:written].rfind(b"\n") + 1)
+            raise
+
+    def publish(self) -> None:
+        """Make it durable, and give it the file's name and owner. Raises OSError."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if not self._published:
+            if self._where.before is not None:
+                _own_as(self._where.before, self.file.fileno(), self._where.written)
+            self._draft.replace(self._where.path)
+            self._published = True
+
+    def close(self) -> None:
+        """Close it; what is a draft still is removed."""
+        discard(self.file)
+        self.file.close()
+        if not self._published:
+            self._draft.unlink(missing_ok=True)
 
 
 def _own_as(before: os.stat_result, descriptor: int, written: str) -> None:
@@ -179,6 +235,12 @@ def _own_as(before: os.stat_result, descriptor: int, written: str) -> None:
                 mode = mode & 0o700 | shared << 3 | shared
                 say(f"Note: {quoted_path(written)} could not be given to the owner and group that it had.")
     os.fchmod(descriptor, mode)
+
+
+def _is_file(out: IO[str]) -> bool:
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(os.fstat(out.fileno()).st_mode)
+    return False
 
 
 def say(text: str) -> None:

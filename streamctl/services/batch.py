@@ -13,6 +13,7 @@ from streamctl.domain.events import Event, Group
 from streamctl.domain.records import Record
 from streamctl.domain.terms import Terms
 from streamctl.errors import KeyConflict, NotFound, StreamctlError, quoted
+from streamctl.interruption import stoppable
 from streamctl.services import leases, streaming
 from streamctl.services.requests import any_refused, refused_before, remember_refusal
 from streamctl.store import streams
@@ -71,7 +72,7 @@ def play(
     Raises Busy; what was answered before stays.
     """
     use_large_cache()
-    while first := feed.take(min(group.most, AT_ONCE), wait=True):
+    while first := _first(feed, group):
         playing = _Playing(feed, group, clock, by_clock, stop, first)
         alone = group.most > 1  # one event is about one member
         try:
@@ -82,6 +83,12 @@ def play(
         yield receipts
         if stop and receipts[-1].refused:
             return
+
+
+def _first(feed: Feed, group: Group) -> list[Line]:
+    """What the next transaction begins with; while there is nothing, it may be stopped."""
+    with stoppable():
+        return feed.take(min(group.most, AT_ONCE), wait=True)
 
 
 class _HalfDoneError(Exception):
