@@ -285,10 +285,10 @@ class StreamLost(Refused):
 class InvoiceClosed(Refused):
     code = "invoice_closed"
 
-    def __init__(self, invoice: int, state: str, hint: str | None = None) -> None:
+    def __init__(self, invoice: int, state: str, hint: str) -> None:
         super().__init__(
             f"Invoice {invoice} is {state}: it does not change any more.",
-            f"Open it again with: streamctl invoices reopen {invoice}" if hint is None else hint,
+            hint,
             invoice=invoice,
             state=state,
         )
@@ -420,7 +420,7 @@ class NumberTaken(Refused):
     def __init__(self, format: str) -> None:
         super().__init__(
             f"The number format {quoted(format)} makes a number that an invoice has already.",
-            "Give the numbers another form with: streamctl db set number_format FORMAT",
+            f"Give the numbers another form, such as: streamctl db set number_format {shell_quoted(format + '-1')}",
             number_format=format,
         )
 
@@ -431,7 +431,7 @@ class HasMembership(Refused):
     def __init__(self, member: int) -> None:
         super().__init__(
             f"Member {member} has a membership already.",
-            f"Change it with: streamctl members update {member}, or prolong it with: streamctl members renew {member}",
+            f"See it with: streamctl members show {member}",
             member=member,
         )
 

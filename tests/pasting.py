@@ -51,3 +51,11 @@ def paste(program: Program, hint: str | None) -> str:
 def commands(hint: str) -> list[str]:
     """Every command in the hint, as it stands there."""
     return [found.rstrip(".") if found.endswith("..") else found for found in COMMAND.findall(hint)]
+
+
+def follow(program: Program, hint: str | None) -> None:
+    """The same in this process, for the commands that our hints are made of: `a && b "$(c)"`."""
+    for command in command_of(hint).split(" && "):
+        words = re.sub(r'"\$\(streamctl (.*)\)"', lambda inner: program(*shlex.split(inner[1])).out.strip(), command)
+        answer = program(*shlex.split(words)[1:])
+        assert answer.status == 0, (command, answer.err)

@@ -37,10 +37,10 @@ def is_final(number: str | None, issued: object) -> bool:
 
 
 def state(status: str, number: str | None, issued: object) -> str:
-    """The state in words, for a refusal."""
-    if status == OUTSTANDING:
-        return "issued" if issued else "numbered" if number else "open"
-    return {PAID: "paid", VOID: "void"}[status]
+    """The state in words, for a refusal: `open`, `paid`, `issued`, `numbered and void`."""
+    words = ["issued" if issued else "numbered"] if is_final(number, issued) else []
+    words += {OUTSTANDING: [], PAID: ["paid"], VOID: ["void"]}[status]
+    return " and ".join(words) or "open"
 
 
 def description(month: str) -> str:

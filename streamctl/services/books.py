@@ -10,7 +10,7 @@ from peewee import IntegrityError, chunked
 from streamctl.domain import invoices
 from streamctl.domain.calendar import in_range, month_of
 from streamctl.domain.terms import Terms
-from streamctl.errors import BadValue, BelowZero, InvoiceClosed
+from streamctl.errors import BadValue, BelowZero
 from streamctl.store.database import journal, tuples, violated
 from streamctl.store.lookups import AT_ONCE
 from streamctl.store.models import Invoice, InvoiceLine, Stream
@@ -92,14 +92,6 @@ def about_to_delete(invoices: Iterable[int]) -> None:
         for some in chunked(lines, AT_ONCE):
             held = Stream.checkin_line.in_(some) | Stream.checkout_line.in_(some)
             journal().changing(Stream, [stream for (stream,) in tuples(Stream.select(Stream.id).where(held))])
-
-
-def must_be_open(invoice: Invoice) -> None:
-    """Raises InvoiceClosed unless the invoice may change."""
-    about = (invoice.status, invoice.number, invoice.issued_at)
-    if not invoices.is_open(*about):
-        hint = None if invoice.status != invoices.OUTSTANDING else "An issued invoice is corrected by voiding it."
-        raise InvoiceClosed(invoice.id, invoices.state(*about), hint)
 
 
 def due_day(terms: Terms, at: datetime) -> date:

@@ -30,9 +30,9 @@ from streamctl.services.books import (
     add_line,
     below_zero_or,
     due_day,
-    must_be_open,
     open_invoice,
 )
+from streamctl.services.closed import Wish, billing_anew, is_final, must_be_open, reopening, state_of
 from streamctl.store.database import journal, savepoint, transactional, violated
 from streamctl.store.lookups import AT_ONCE, MemberRef, member_id, present
 from streamctl.store.models import Invoice, InvoiceLine
@@ -99,9 +99,11 @@ def update(
     changes = {name: value for name, value in given.items() if value is not None and before[name] != value}
     difference = 0 if amount is None else terms.minor_total(amount) - _sum_of_lines(invoice)
     if changes or difference:
-        must_be_open(found)
+        date_ = changes.get("date")
+        wish = Wish(difference or None, member=changes.get("user"), day=date_ and str(date_), text=description)
+        must_be_open(terms, found, at, wish)
     _must_fit(terms, invoice, difference)
-    _change(invoice, before, changes)
+    _change(terms, found, before, changes)
     if difference:
         add_line(invoice, difference, invoices.ADJUSTMENT, invoices.ADJUSTMENT_TEXT)
     mended = amount is not None and _mend_amount(invoice)
@@ -192,24 +194,28 @@ def owed_again(terms: Terms, invoice: Invoice, at: datetime) -> dict[str, Any]:
 
 def must_be_deletable(invoice: Invoice) -> None:
     """Raises InvoiceClosed for an invoice that is paid, or was ever issued or numbered."""
-    sent = invoices.is_final(invoice.number, invoice.issued_at)
-    if sent or invoice.status == invoices.PAID:
-        state = invoices.state(invoice.status, invoice.number, invoice.issued_at)
-        hint = "An invoice that has been issued or numbered is kept for ever; void it instead." if sent else None
-        raise InvoiceClosed(invoice.id, f"issued and {state}" if sent and state != "issued" else state, hint)
+    if is_final(invoice):
+        void = f"; void it instead: streamctl invoices void {invoice.id}"
+        kept = f"What has a number is kept for ever{void if invoice.status == invoices.OUTSTANDING else '.'}"
+        raise InvoiceClosed(invoice.id, state_of(invoice), kept)
+    if invoice.status == invoices.PAID:
+        way = reopening(invoice)
+        deleted = f" && streamctl invoices delete {invoice.id}" if _reopenable([invoice]) else ""
+        raise InvoiceClosed(invoice.id, state_of(invoice), f"{way}{deleted}")
 
 
-def _change(invoice: int, before: dict[str, Any], changes: dict[str, Any]) -> None:
+def _change(terms: Terms, invoice: Invoice, before: dict[str, Any], changes: dict[str, Any]) -> None:
     """Write the changed columns of an open invoice. Raises LineBound, MonthTaken."""
     if {"user", "month"} & changes.keys():
-        must_hold_no_system_line(invoice)
+        day = changes.get("date")
+        must_hold_no_system_line(terms, invoice, member=changes.get("user"), day=day and day.isoformat())
     if changes:
         try:
             with savepoint():
-                Invoice.update(changes).where(Invoice.id == invoice).execute()
+                Invoice.update(changes).where(Invoice.id == invoice.id).execute()
         except IntegrityError as error:
             after = {**before, **changes}
-            raise _month_taken_or(error, after["user"], after["month"], invoice) from error
+            raise _month_taken_or(error, after["user"], after["month"], invoice.id) from error
 
 
 def _move(
@@ -228,7 +234,7 @@ def _move(
         elif invoice.status == invoices.OUTSTANDING:
             moving.append(invoice.id)
         else:
-            raise InvoiceClosed(invoice.id, invoices.state(invoice.status, invoice.number, invoice.issued_at))
+            raise InvoiceClosed(invoice.id, state_of(invoice), reopening(invoice))
     if otherwise:
         raise _already_done(otherwise, today, on, note)
     changes: dict[str, Any] = {"status": status}
@@ -266,7 +272,7 @@ def _reopenable(closed: Iterable[Invoice]) -> list[int]:
     """The ids of those that can be reopened together: of a member's month one at most is open."""
     ids: dict[Any, int] = {}
     for invoice in closed:
-        if invoices.is_final(invoice.number, invoice.issued_at):
+        if is_final(invoice):
             ids[invoice.id] = invoice.id
         elif open_invoice(invoice.user_id, invoice.month) is None:
             ids.setdefault((invoice.user_id, invoice.month), invoice.id)
@@ -305,14 +311,18 @@ def _mend_amount(invoice: int) -> bool:
         raise below_zero_or(error, invoice) from error
 
 
-def must_hold_no_system_line(invoice: int) -> None:
+def must_hold_no_system_line(
+    terms: Terms, invoice: Invoice, *, member: int | None = None, day: str | None = None
+) -> None:
     """Raises LineBound when a line of the system's keeps the invoice on its member and month."""
-    bound = InvoiceLine.select().where((InvoiceLine.invoice == invoice) & InvoiceLine.kind.in_(invoices.SYSTEMS))
+    bound = InvoiceLine.select().where((InvoiceLine.invoice == invoice.id) & InvoiceLine.kind.in_(invoices.SYSTEMS))
     if line := bound.first():
+        anew = billing_anew(terms, invoice, invoice.amount, member=member, day=day)
+        held = f"the system's line {line.id} ({line.kind})"
         raise LineBound(
-            f"Invoice {invoice} holds the system's line {line.id} ({line.kind}): it stays with its member and month.",
-            f"Void it and make another, or change its amount: streamctl invoices update {invoice} --amount AMOUNT",
-            invoice=invoice,
+            f"Invoice {invoice.id} holds {held}: it stays with its member and month.",
+            anew and f"Void it, and bill as much anew, with: {anew}",
+            invoice=invoice.id,
             line=line.id,
         )
 

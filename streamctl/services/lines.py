@@ -9,11 +9,12 @@ from typing import Any
 
 from peewee import IntegrityError, chunked
 
-from streamctl.domain import invoices
+from streamctl.domain import invoices, money
 from streamctl.domain.records import Column, Listing, Record
 from streamctl.domain.terms import Terms
-from streamctl.errors import LineBound
-from streamctl.services.books import add_line, below_zero_or, must_be_open
+from streamctl.errors import LineBound, shell_quoted
+from streamctl.services.books import add_line, below_zero_or
+from streamctl.services.closed import Wish, must_be_open
 from streamctl.services.requests import remember, replay
 from streamctl.store.database import journal, savepoint, transactional
 from streamctl.store.lookups import AT_ONCE, present
@@ -44,7 +45,9 @@ def add(
         return _line(first, replayed=True)
     present(Invoice, [invoice])
     owner = Invoice.get_by_id(invoice)
-    must_be_open(owner)
+    options = f" --description {shell_quoted(description)}" if description else ""
+    options += f" --key {shell_quoted(key)}" if key else ""
+    must_be_open(terms, owner, at, Wish(signed, options))
     line = add_line(invoice, signed, kind, description, key)
     record = fetch("line", [line], at)[0]
     receipt = {column.name: record.value(column.name) for column in record.columns}
@@ -71,8 +74,6 @@ def update(
     changes: dict[str, Any] = {}
     if invoice is not None and invoice != found.invoice_id:
         present(Invoice, [invoice])
-        must_not_be_bound([found], "moved")
-        must_be_open(Invoice.get_by_id(invoice))
         changes["invoice"] = invoice
     if amount is not None:
         changes["amount"] = invoices.signed(terms.minor(amount), found.kind, found.amount)
@@ -82,7 +83,11 @@ def update(
     if changed:
         journal().changing(Invoice, [found.invoice_id, changes.get("invoice", found.invoice_id)])
         journal().changing(InvoiceLine, [line])
-        must_be_open(found.invoice)
+        more = None if amount is None else changes["amount"] - found.amount
+        must_be_open(terms, found.invoice, at, Wish(more or None))
+        if "invoice" in changes:
+            must_be_open(terms, Invoice.get_by_id(invoice), at)
+            must_not_be_bound(terms, [found], moved_to=invoice)
         try:
             with savepoint():
                 InvoiceLine.update(changes).where(InvoiceLine.id == line).execute()
@@ -103,12 +108,14 @@ def delete(terms: Terms, lines: Iterable[int], *, at: datetime) -> Listing:
     ids = present(InvoiceLine, lines)
     gone = fetched("line", ids, at)
     found = [line for chunk in chunked(ids, AT_ONCE) for line in InvoiceLine.select().where(InvoiceLine.id.in_(chunk))]
-    must_not_be_bound(found, "deleted")
     journal().changing(Invoice, {line.invoice_id for line in found})
     journal().changing(InvoiceLine, ids)
     for chunk in chunked({line.invoice_id for line in found}, AT_ONCE):
         for owner in Invoice.select().where(Invoice.id.in_(chunk)):
-            must_be_open(owner)
+            must_be_open(
+                terms, owner, at, Wish(-sum(line.amount for line in found if line.invoice_id == owner.id) or None)
+            )
+    must_not_be_bound(terms, found)
     # One by one: the invoice is checked against 0 after each, and the positive ones must not go first.
     for line in sorted(found, key=lambda line: line.amount):
         try:
@@ -118,14 +125,16 @@ def delete(terms: Terms, lines: Iterable[int], *, at: datetime) -> Listing:
     return gone
 
 
-def must_not_be_bound(lines: Iterable[InvoiceLine], what: str) -> None:
+def must_not_be_bound(terms: Terms, lines: Iterable[InvoiceLine], *, moved_to: int | None = None) -> None:
     """Raises LineBound for a fee, and for a check-in or check-out line that belongs to a stream."""
     for line in lines:
         held = Stream.select().where((Stream.checkin_line == line.id) | (Stream.checkout_line == line.id)).exists()
         if line.kind == invoices.FEE or (line.kind in invoices.SYSTEMS and held):
+            free = f"streamctl lines update {line.id} --amount 0"
+            charge = f" && streamctl lines add {moved_to} --amount {money.plain(line.amount, terms.currency)}"
             raise LineBound(
-                f"Line {line.id} is a {line.kind} of the system's: it can't be {what}.",
-                f"Its amount and text can change: streamctl lines update {line.id} --amount 0",
+                f"Line {line.id} is a {line.kind} of the system's: it can't be {'moved' if moved_to else 'deleted'}.",
+                f"It can charge nothing, though: {free}{charge if moved_to else ''}",
                 line=line.id,
                 kind=line.kind,
             )

@@ -41,12 +41,14 @@ def undo(terms: Terms, entry: int, *, at: datetime, by_clock: bool = False) -> R
     try:
         for change in changes:
             _must_be_as_it_was_left(entry, change)
+        for change in (change for change in changes if change.closed):  # before its lines
+            turn_back(terms, entry, change, at)
         for change in sorted((change for change in changes if change.made), key=_children_first):
             take_away(terms, entry, change, changes, at, by_clock=by_clock)
         for change in sorted((change for change in changes if change.deleted), key=_parents_first):
-            bring_back(change, changes)
+            bring_back(terms, change, changes, at)
         for change in sorted(changes, key=_parents_first):
-            if not (change.made or change.deleted):
+            if not (change.made or change.deleted or change.closed):
                 turn_back(terms, entry, change, at)
     except IntegrityError as error:
         raise _explained(entry, error) from error
@@ -56,10 +58,11 @@ def undo(terms: Terms, entry: int, *, at: datetime, by_clock: bool = False) -> R
 
 def _must_be_one_operation(entry: Journal) -> None:
     """Raises CannotUndo for a set, and for what is meant to be final."""
+    see = f"see what it made with: streamctl log show {entry.id}"
     hints = {
-        "invoices generate": "Void what it made with: streamctl invoices void ID...",
-        "invoices issue": "What was issued is kept for ever; void it with: streamctl invoices void ID...",
-        "stream batch": "End a stream with: streamctl stream checkout MEMBER --stream ID",
+        "invoices generate": f"Void the invoices that should not be, or discount them; {see}",
+        "invoices issue": f"Void the invoices that should not be; {see}",
+        "stream batch": f"End the streams that should not be; {see}",
         "stream expire": "A stream that ended stays ended; the member may check in again.",
         "db check": "A repair changes no fact.",
         "db load": "Start again in a new database: streamctl --db FILE db init",

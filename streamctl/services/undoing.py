@@ -13,7 +13,8 @@ from streamctl.domain import invoices
 from streamctl.domain.terms import Terms
 from streamctl.errors import CannotUndo, FuturePayment, InUse, counted
 from streamctl.services import settings
-from streamctl.services.books import below_zero_or, must_be_open
+from streamctl.services.books import below_zero_or
+from streamctl.services.closed import Wish, is_final, must_be_open
 from streamctl.services.invoices import must_be_deletable, must_hold_no_system_line, owed_again
 from streamctl.services.members import must_be_free, must_be_unused
 from streamctl.services.streaming import end_of
@@ -49,6 +50,12 @@ class Change(NamedTuple):
         return self.after is None
 
     @property
+    def closed(self) -> bool:
+        """Whether the entry paid or voided an invoice, so that taking it back opens it."""
+        changed = self.table == "invoice" and not self.made and not self.deleted
+        return changed and (self.before or {}).get("status") == invoices.OUTSTANDING
+
+    @property
     def name(self) -> str:
         """What messages call it."""
         return f"{WORDS.get(self.table, self.table)} {self.key}"
@@ -61,7 +68,7 @@ def take_away(terms: Terms, entry: int, change: Change, changes: list[Change], a
         case "stream":
             return _end(entry, key, at, by_clock=by_clock)
         case "invoice_line":
-            return _take_line_away(key, changes)
+            return _take_line_away(terms, key, changes, at)
         case "invoice":
             must_be_deletable(Invoice.get_by_id(key))
             if InvoiceLine.select().where(InvoiceLine.invoice == key).exists():
@@ -77,10 +84,10 @@ def take_away(terms: Terms, entry: int, change: Change, changes: list[Change], a
     return None
 
 
-def _take_line_away(key: int, changes: list[Change]) -> None:
+def _take_line_away(terms: Terms, key: int, changes: list[Change], at: datetime) -> None:
     line = InvoiceLine.get_by_id(key)
     if not any(other.made and (other.table, other.key) == ("invoice", line.invoice_id) for other in changes):
-        must_be_open(line.invoice)
+        must_be_open(terms, line.invoice, at, Wish(-line.amount or None))
     journal().changing(Invoice, [line.invoice_id])
     journal().changing(InvoiceLine, [key])
     try:
@@ -109,7 +116,7 @@ def _must_hold_no_stream(user: int, at: datetime) -> None:
         )
 
 
-def bring_back(change: Change, changes: list[Change]) -> None:
+def bring_back(terms: Terms, change: Change, changes: list[Change], at: datetime) -> None:
     """Make a row again that the entry deleted, with the id it had."""
     model = MODELS[change.table]
     row = dict(change.before or {})
@@ -120,7 +127,7 @@ def bring_back(change: Change, changes: list[Change]) -> None:
             row["amount"] = 0  # its lines come after it
         case "invoice_line":
             if not any(other.deleted and (other.table, other.key) == ("invoice", row["invoice"]) for other in changes):
-                must_be_open(Invoice.get_by_id(row["invoice"]))
+                must_be_open(terms, Invoice.get_by_id(row["invoice"]), at, Wish(row["amount"] or None))
             journal().changing(Invoice, [row["invoice"]])
     model.insert({model._meta.columns[column]: value for column, value in row.items()}).execute()
     journal().added(model, change.key)
@@ -142,8 +149,10 @@ def turn_back(terms: Terms, entry: int, change: Change, at: datetime) -> None:
         case "invoice":
             back = _of_invoice(terms, Invoice.get_by_id(key), back, at)
         case "invoice_line":
-            for invoice in {InvoiceLine.get_by_id(key).invoice_id, back.get("invoice")} - {None}:
-                must_be_open(Invoice.get_by_id(invoice))
+            line = InvoiceLine.get_by_id(key)
+            more = back.get("amount", line.amount) - line.amount
+            for invoice in {line.invoice_id, back.get("invoice")} - {None}:
+                must_be_open(terms, Invoice.get_by_id(invoice), at, Wish(more or None))
                 journal().changing(Invoice, [invoice])
         case "stream" if (change.after or {}).get("close_reason") == "expired":
             return  # its lease had run out before
@@ -164,11 +173,11 @@ def _of_invoice(terms: Terms, invoice: Invoice, before: dict[str, Any], at: date
     """
     back = {column: value for column, value in before.items() if column not in FINAL}
     if {"user", "month"} & back.keys():
-        must_hold_no_system_line(invoice.id)
+        must_hold_no_system_line(terms, invoice, member=back.get("user"), day=back.get("date"))
     reopened = back.get("status") == invoices.OUTSTANDING
-    opened = reopened and not invoices.is_final(invoice.number, invoice.issued_at)
-    if not opened and not back.keys() <= MOVED:
-        must_be_open(invoice)
+    if not back.keys() <= MOVED and (is_final(invoice) or not reopened):
+        wish = Wish(member=back.get("user"), day=back.get("date"), text=back.get("description"))
+        must_be_open(terms, invoice, at, wish)
     if (back.get("paid_on") or "") > (today := terms.today(at).isoformat()):
         raise FuturePayment(back["paid_on"], today)
     return {**back, **owed_again(terms, invoice, at)} if reopened else back

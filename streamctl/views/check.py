@@ -9,7 +9,7 @@ from typing import NamedTuple
 from peewee import JOIN, fn
 
 from streamctl.domain import money
-from streamctl.domain.invoices import CHECKIN, CHECKOUT, OUTSTANDING
+from streamctl.domain.invoices import CHECKIN, CHECKOUT, MANUAL, OUTSTANDING, is_final
 from streamctl.domain.records import Column
 from streamctl.store import bulk, schema, shape
 from streamctl.store.database import ID_LAST, SCHEMA, current, snapshot, terms, tuples
@@ -107,20 +107,20 @@ def _stream_lines() -> Iterator[Finding]:
     """A stream has one column for each of its lines, so a second one shows as a line of no stream."""
     for kind, column in ((CHECKIN, Stream.checkin_line), (CHECKOUT, Stream.checkout_line)):
         orphans = (
-            InvoiceLine.select(InvoiceLine.id, InvoiceLine.invoice, Invoice.status)
+            InvoiceLine.select(InvoiceLine.id, InvoiceLine.invoice, Invoice.status, Invoice.number, Invoice.issued_at)
             .join(Stream, JOIN.LEFT_OUTER, on=(column == InvoiceLine.id))
             .switch(InvoiceLine)
             .join(Invoice)
             .where((InvoiceLine.kind == kind) & Stream.id.is_null())
             .order_by(InvoiceLine.id)
         )
-        for line, invoice, status in tuples(orphans):
+        for line, invoice, status, number, issued in tuples(orphans):
             first = "" if status == OUTSTANDING else f"streamctl invoices reopen {invoice} && "
+            mend = f"{first}streamctl lines delete {line} --yes"
+            if is_final(number, issued):  # it keeps its lines, and what they charge
+                mend = current().shell(f"UPDATE invoice_line SET kind = '{MANUAL}' WHERE id = {line}")
             yield Finding(
-                "stream_line",
-                f"line {line}",
-                f"a {kind} line on invoice {invoice} that is no stream's",
-                f"{first}streamctl lines delete {line} --yes",
+                "stream_line", f"line {line}", f"a {kind} line on invoice {invoice} that is no stream's", mend
             )
         wrong = (
             Stream.select(Stream.id, InvoiceLine.id, InvoiceLine.kind)
