@@ -98,7 +98,8 @@ AMOUNT_OF = (
 
 @pytest.mark.parametrize("option", AMOUNT_OF, ids=lambda words: " ".join(map(str, (words[0], words[1], words[-1]))))
 def test_an_amount_is_digits_and_one_point(refuse: Refuse, option: tuple[object, ...]) -> None:
-    for typed in [*AMOUNTS, *TOO_MUCH, "0x10", "1 000", "5 USD", "1\n", "\u0661.00"]:
+    too_much = TOO_MUCH[1:] if option[:2] == ("invoices", "update") else TOO_MUCH  # a total may be more than a line
+    for typed in [*AMOUNTS, *too_much, "0x10", "1 000", "5 USD", "1\n", "\u0661.00"]:
         said = refuse(*option[:-1], f"{option[-1]}{typed}")
         assert len(said) < 400, "a value that is long is not repeated in full"
 
