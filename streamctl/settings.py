@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from streamctl.domain.calendar import start_of
 from streamctl.domain.text import stored
-from streamctl.errors import ExtraMissing, UsageError
+from streamctl.errors import DatabaseUnusable, ExtraMissing, UsageError
 
 DATABASE_NAME = "streamctl.db"
 WAIT = 30.0  # seconds for the database to become free
@@ -52,10 +53,10 @@ class Settings(NamedTuple):
     def place(self) -> Path | str:
         """Where the database is: `--db`, `STREAMCTL_DB`, or the user's data folder; a file, or a server's URL.
 
-        Raises UsageError, ExtraMissing.
+        Raises UsageError, ExtraMissing; DatabaseUnusable where there is no such folder.
         """
         if self.db is None:
-            return (data_folder() / DATABASE_NAME).resolve()
+            return (data_folder("Name the database with --db or STREAMCTL_DB.") / DATABASE_NAME).resolve()
         return place_of(self.db, "--db")
 
     def now(self, zone: ZoneInfo) -> datetime:
@@ -71,11 +72,15 @@ class Settings(NamedTuple):
         return stored(login() if self.actor is None else self.actor, "actor")
 
     def kept_before(self, what: str, at: datetime) -> Path:
-        """Where the database as it is before that, at that moment, is kept: beside the file, or in the data folder."""
+        """Where the database as it is before that, at that moment, is kept: beside the file, or in the data folder.
+
+        Raises as `place` does.
+        """
         place = self.place()
         if isinstance(place, Path):
             return place.with_name(f"{place.name}.before-{what}-{at:%Y%m%dT%H%M%SZ}")
-        return data_folder() / f"server.before-{what}-{at:%Y%m%dT%H%M%SZ}"
+        folder = data_folder("It keeps a copy of the server's database there; name it with HOME or XDG_DATA_HOME.")
+        return folder / f"server.before-{what}-{at:%Y%m%dT%H%M%SZ}"
 
 
 def real_now() -> datetime:
@@ -96,11 +101,15 @@ def login() -> str:
         return str(user)
 
 
-def data_folder() -> Path:
-    """The user's data folder."""
+def data_folder(mend: str) -> Path:
+    """The user's data folder. Raises DatabaseUnusable, with the mend, for a user who has none."""
     from platformdirs import user_data_path
 
-    return user_data_path("streamctl", appauthor=False)
+    with suppress(RuntimeError):  # so newer ones say that neither HOME nor the system knows a home; older ones keep `~`
+        found = user_data_path("streamctl", appauthor=False)
+        if found.is_absolute():
+            return found
+    raise DatabaseUnusable("There is no home folder, so there is no data folder in it.", mend)
 
 
 def place_of(written: str, option: str) -> Path | str:
@@ -120,7 +129,7 @@ def place_of(written: str, option: str) -> Path | str:
         raise UsageError(f"{option} takes the path of a file, or a URL that begins with {URLS[0]}.")
     try:
         return Path(written or "\0").expanduser().resolve()
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: of `~` there is no home
         raise UsageError(f"{option} needs the path of a file.") from None
 
 

@@ -83,7 +83,7 @@ def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
-        say(_masked(anything({"error": error.told()})))
+        say(_masked(anything({"error": error.told()})), json=True)
     elif isinstance(error, Interrupted):  # which is no error but what somebody wished
         say(_masked(f"{error.message} {error.hint}".strip()))
     else:

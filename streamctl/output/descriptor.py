@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 from typing import Any
+
+ESCAPED = "streamctl.escaped"  # how encoders call it
 
 
 class Descriptor(io.FileIO):
@@ -21,8 +24,19 @@ class Descriptor(io.FileIO):
         return written
 
 
+def escape(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding lacks, as an escape that is good JSON too: a letter, or a byte of a path that is no UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
+
+
+codecs.register_error(ESCAPED, escape)
+
+
 def text(
-    number: int, encoding: str = "utf-8", errors: str = "strict", *, closefd: bool = True, line_buffering: bool = False
+    number: int, encoding: str, errors: str, *, closefd: bool = True, line_buffering: bool = False
 ) -> io.TextIOWrapper:
     """Text for that descriptor. The buffer goes on where a write was short, which text without one does not."""
     buffer = io.BufferedWriter(Descriptor(number, "wb", closefd=closefd))

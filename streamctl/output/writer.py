@@ -12,7 +12,7 @@ from typing import IO
 
 from streamctl.errors import Interrupted, OutputFailed, quoted_path
 from streamctl.interruption import held, stoppable
-from streamctl.output.descriptor import text
+from streamctl.output.descriptor import ESCAPED, text
 from streamctl.output.destination import STANDARD_OUTPUT, Destination, cannot_be_written
 
 
@@ -116,20 +116,16 @@ def _standard_output(done: Callable[[], bool]) -> Iterator[Sink]:
     if out is None:
         raise OutputFailed("standard output is closed", done=False)
     if isinstance(out, io.TextIOWrapper):
-        encoding, errors = _spoken(out.isatty())
-        out.reconfigure(encoding=encoding, errors=errors, newline="\n")
+        out.reconfigure(encoding=_encoding(out.isatty()), errors=ESCAPED, newline="\n")
     found = Sink(out, terminal=out.isatty(), done=done)
     yield found
     with found.guarded():
         out.flush()
 
 
-def _spoken(terminal: bool) -> tuple[str, str]:
-    """The encoding, and what becomes of a character that it lacks.
-
-    Data is UTF-8 wherever it goes; a terminal keeps its own encoding and shows what it lacks as an escape.
-    """
-    return (sys.stdout.encoding if sys.stdout else "utf-8", "backslashreplace") if terminal else ("utf-8", "strict")
+def _encoding(terminal: bool) -> str:
+    """Data is UTF-8 wherever it goes; a terminal keeps its own encoding."""
+    return sys.stdout.encoding if terminal and sys.stdout else "utf-8"
 
 
 @contextmanager
@@ -140,7 +136,7 @@ def _in_place(where: Destination, done: Callable[[], bool]) -> Iterator[Sink]:
     except OSError as error:
         raise cannot_be_written(where.written, error.strerror or str(error)) from None
     terminal = os.isatty(descriptor)
-    file = text(descriptor, *_spoken(terminal), line_buffering=terminal)
+    file = text(descriptor, _encoding(terminal), ESCAPED, line_buffering=terminal)
     try:
         found = Sink(file, terminal=terminal, done=done)
         yield found
@@ -184,7 +180,7 @@ class _Draft(Sink):
             descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise cannot_be_written(where.written, error.strerror or str(error)) from None
-        super().__init__(text(descriptor), terminal=False, done=done)
+        super().__init__(text(descriptor, "utf-8", ESCAPED), terminal=False, done=done)
 
     def leave(self, part: str) -> None:
         """Write it under the file's own name. Of what there is no room for, whole lines stay. Raises OSError."""
@@ -243,12 +239,14 @@ def _is_file(out: IO[str]) -> bool:
     return False
 
 
-def say(text: str) -> None:
-    """One line on stderr. Where even that is closed there is nobody left to tell."""
+def say(text: str, *, json: bool = False) -> None:
+    """One line on stderr, which as JSON is UTF-8 or ASCII. Where even stderr is closed there is nobody left to tell."""
     from streamctl.output.safety import safe
 
     if sys.stderr is None:
         return
+    if json and sys.stderr.encoding.lower() not in ("utf-8", "utf8"):
+        text = text.encode("ascii", ESCAPED).decode("ascii")
     with suppress(OSError, ValueError):
         print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
 
