@@ -6,8 +6,9 @@ A message says what happened and to which row; a hint says how to mend it. Only
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,10 @@ QUOTED_AT_MOST = 60
 _JOINERS = dict.fromkeys((0x200C, 0x200D, *range(0xE0020, 0xE0080)))
 NOTHING = "nothing was changed"
 NOTHING_MORE = "nothing more was changed"  # after what was committed before
+MORE_FILES = "Close some, or let this shell have more open with: ulimit -n 1024"
+OTHER_DISK = (
+    "Its file system has no locks: put the database on a local disk, or mend the lock service of the network disk."
+)
 UNKNOWN = "whether the change was done is not known"
 KEYED = "a request with a key (--ref, --key) does no harm when it was done already."
 
@@ -684,6 +689,22 @@ class CannotOpen(DatabaseUnusable):
 
     def __init__(self, path: str, why: str, hint: str = "") -> None:
         super().__init__(f"{quoted_path(path)} can't be opened: {why}.", hint, path=path)
+
+    @classmethod
+    def because(cls, path: str, error: OSError) -> Self:
+        """The same with the system's own words."""
+        hint = MORE_FILES if too_many_files(error) else OTHER_DISK if has_no_locks(error) else ""
+        return cls(path, error.strerror or str(error), hint)
+
+
+def has_no_locks(error: OSError) -> bool:
+    """Whether the file system has no locks, as a network disk may."""
+    return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def too_many_files(error: BaseException) -> bool:
+    """Whether the system has opened no file because this process, or everybody together, has too many open."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 class NotAllowed(DatabaseUnusable):

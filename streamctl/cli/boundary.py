@@ -10,7 +10,16 @@ from typing import Any
 import typer
 
 from streamctl.cli.hints import SAME, VALUED, named_database, typed, with_database
-from streamctl.errors import Interrupted, OutputFailed, StreamctlError, TimeOrder, UsageError, up_to
+from streamctl.errors import (
+    CannotOpen,
+    Interrupted,
+    OutputFailed,
+    StreamctlError,
+    TimeOrder,
+    UsageError,
+    too_many_files,
+    up_to,
+)
 from streamctl.output.writer import ClosedPipe, say
 
 PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
@@ -40,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         _debug(arguments)
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
-        return tell(OutputFailed(error.strerror or str(error), done=False), arguments)
+        return tell(_of_the_system(error), arguments)
     except Exception as error:  # noqa: BLE001 (the last resort, which is what a boundary is)
         _debug(arguments)
         name = f"{type(error).__name__}: {error}".strip(": ")
@@ -62,6 +71,13 @@ def _called(arguments: Sequence[str]) -> Any:
         if isinstance(ended.__context__, BrokenPipeError):
             raise ended.__context__ from None
         return ended.code
+
+
+def _of_the_system(error: OSError) -> StreamctlError:
+    """What could not be written, or a module that could not be opened when it was needed."""
+    if too_many_files(error):
+        return CannotOpen.because(str(error.filename or "A file"), error)
+    return OutputFailed(error.strerror or str(error), done=False)
 
 
 def _flush() -> None:

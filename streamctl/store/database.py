@@ -6,13 +6,23 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EMFILE
 from functools import update_wrapper
 from itertools import count
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from streamctl.domain.terms import DEFAULTS, Terms
-from streamctl.errors import Damaged, Interrupted
+from streamctl.errors import (
+    CannotOpen,
+    Damaged,
+    Interrupted,
+    ReadOnly,
+    StorageFailed,
+    StreamctlError,
+    Unreachable,
+    too_many_files,
+)
 from streamctl.interruption import held, stoppable
 from streamctl.store.drivers import import_peewee
 
@@ -20,7 +30,7 @@ import_peewee()
 
 import peewee  # noqa: E402
 
-from streamctl.store import header, models  # noqa: E402
+from streamctl.store import files, header, models  # noqa: E402
 from streamctl.store.engine import SCHEMA, Place, RowRefused, Store  # noqa: E402
 from streamctl.store.journal import Author, Journal  # noqa: E402
 from streamctl.store.sqlite import SqliteStore, is_file_of  # noqa: E402
@@ -108,9 +118,21 @@ def translated(store: Store) -> Iterator[None]:
             raise Interrupted(done=False, in_doubt=True) from None
         raise
     except Exception as error:
-        if found := store.translate(error):
+        found = store.translate(error)
+        if (why := _no_more_files(error, found)) is not None:
+            raise CannotOpen.because(store.name, why) from error
+        if found:
             raise found from error
         raise
+
+
+def _no_more_files(error: Exception, found: StreamctlError | None) -> OSError | None:
+    """The error of too many open files, if it is one, whoever met it and says what."""
+    if isinstance(error, OSError):
+        return error if too_many_files(error) else None
+    if isinstance(found, (CannotOpen, Unreachable)) and (words := os.strerror(EMFILE)) in found.message:
+        return OSError(EMFILE, words)
+    return files.no_more() if isinstance(found, (CannotOpen, ReadOnly, StorageFailed)) else None
 
 
 class _Rehearsed(Exception):
@@ -259,6 +281,8 @@ def terms() -> Terms:
     try:
         return Terms.of(settings())
     except (LookupError, ValueError, ArithmeticError, OSError) as error:
+        if too_many_files(error):
+            raise
         raise Damaged(current().name, f"its settings can't be read ({error})") from None
 
 

@@ -12,16 +12,53 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
-from streamctl.errors import UNKNOWN, Busy, CannotOpen, DatabaseExists, StorageFailed, quoted_path
+from streamctl.errors import (
+    UNKNOWN,
+    Busy,
+    CannotOpen,
+    DatabaseExists,
+    StorageFailed,
+    has_no_locks,
+    quoted_path,
+    too_many_files,
+)
 from streamctl.interruption import stoppable
 
 BESIDE = ("-wal", "-shm", "-journal")
 _DRAFT = ".streamctl-draft-"  # and eight digits: a folder with a database to be and the lock of whoever makes it
 # All that is ever in it: what is built, what is tried of it, what SQLite has beside them, and the lock.
 DATABASE, TRIED = "database", "tried"
+_UNUSED_BYTE = 0x40000000 + 1024  # behind those that SQLite locks
+_AT_ONCE = 8  # more than a connection of SQLite has open
 _MADE = (*(f"{name}{end}" for name in (DATABASE, TRIED) for end in ("", *BESIDE)), "lock")
 
 Put = Callable[[Path, Path], None]
+
+
+def without_locks(path: Path) -> OSError | None:
+    """Why no part of the file can be locked, where that is because its file system has no locks."""
+    try:
+        # Never closed: that would let go of all locks of this process on the file.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _UNUSED_BYTE)
+        fcntl.lockf(handle, fcntl.LOCK_UN, 1, _UNUSED_BYTE)
+    except OSError as error:
+        return error if has_no_locks(error) else None
+    return None
+
+
+def no_more() -> OSError | None:
+    """Why no file can be opened, where that is because so many are: SQLite and others do not say so.
+
+    Asked when those that failed have closed what they had.
+    """
+    with ExitStack() as stack:
+        try:
+            for _ in range(_AT_ONCE):
+                stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            return error if too_many_files(error) else None
+    return None
 
 
 def check_vacant(path: Path) -> None:
@@ -32,7 +69,7 @@ def check_vacant(path: Path) -> None:
     try:
         left = [name for end in BESIDE if _is_there(name := beside(path, end))]
     except OSError as error:
-        raise CannotOpen(str(path), error.strerror or str(error)) from None
+        raise CannotOpen.because(str(path), error) from None
     if left:
         raise DatabaseExists(
             f"{quoted_path(str(left[0]))} is left over from another database; it would be mixed into this one.",
@@ -93,7 +130,7 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
         _clear_left_over(path.parent)
         folder, handle, lock = _draft_folder(path.parent)
     except OSError as error:
-        raise CannotOpen(str(path), error.strerror or str(error)) from None
+        raise CannotOpen.because(str(path), error) from None
     try:
         found = folder / DATABASE
         new(found)
@@ -101,7 +138,7 @@ def draft(path: Path, put: Put = as_new) -> Iterator[Path]:
         sync(found)
         put(found, path)
     except OSError as error:
-        raise CannotOpen(str(path), error.strerror or str(error)) from None
+        raise CannotOpen.because(str(path), error) from None
     finally:
         with suppress(OSError):  # which changes nothing of what has come of it
             _remove(folder, handle)
@@ -176,7 +213,7 @@ def folder_locked(folder: Path, wait: float) -> Iterator[None]:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise CannotOpen(str(folder), error.strerror or str(error)) from None
+        raise CannotOpen.because(str(folder), error) from None
     deadline = time.monotonic() + wait
     try:
         while True:
@@ -188,6 +225,8 @@ def folder_locked(folder: Path, wait: float) -> Iterator[None]:
                     raise Busy(wait) from None
                 with stoppable():
                     time.sleep(0.05)
+            except OSError as error:
+                raise CannotOpen.because(str(folder), error) from None
         yield
     finally:
         os.close(handle)

@@ -57,7 +57,7 @@ def check(path: Path, hint: str = "") -> Header:
     except FileNotFoundError:
         raise NoDatabase(name, hint) from None
     except OSError as error:
-        raise CannotOpen(name, error.strerror or str(error)) from None
+        raise CannotOpen.because(name, error) from None
     if not header:
         raise NotOurs(name, "an empty file")
     if header[:16] != _MAGIC[: len(header)]:

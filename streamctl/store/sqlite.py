@@ -40,6 +40,7 @@ DAMAGE = (
     *("no such table", "no such column", "no such function", "unknown function", "no such collation"),
     *("decode to UTF-8", "unsupported file format"),
 )
+NO_LOCK = ("IOERR_LOCK", "IOERR_RDLOCK", "PERM")
 _HISTORY_DDL = (
     f"CREATE TABLE IF NOT EXISTS {HISTORY} "
     "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, applied TEXT NOT NULL) STRICT"
@@ -211,13 +212,28 @@ class SqliteStore(Store, peewee.SqliteDatabase):
         Raises CannotOpen where there are changes in the log, and no right to read them.
         """
         try:
-            self._connection = super()._connect()  # type: ignore[misc]
-            self._connection.execute("PRAGMA user_version").fetchone()
+            self._connection = self._read(0)
         except sqlite3.OperationalError as error:
-            if not name_of(error).startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-                raise
-            self._connection = self._connect_unlocked(error)
+            self._connection = self._connect_otherwise(error)
+        self._connection.execute(f"PRAGMA busy_timeout = {int(self.wait * 1000)}")
         return self._connection
+
+    def _read(self, wait: float) -> sqlite3.Connection:
+        self.timeout = wait
+        connection: sqlite3.Connection = super()._connect()  # type: ignore[misc]
+        connection.execute("PRAGMA user_version").fetchone()
+        return connection
+
+    def _connect_otherwise(self, error: sqlite3.OperationalError) -> sqlite3.Connection:
+        """Wait for the lock, or do without, or say why neither can be."""
+        name = name_of(error).removeprefix("SQLITE_")
+        if name.startswith("BUSY") or name in NO_LOCK:
+            if why := files.without_locks(self.path):  # SQLite calls that busy, and would wait for it
+                raise CannotOpen.because(self.name, why) from error
+            return self._read(self.wait)
+        if name.startswith(("CANTOPEN", "READONLY")) and not files.no_more():
+            return self._connect_unlocked(error)
+        raise error
 
     def _connect_unlocked(self, error: sqlite3.Error) -> sqlite3.Connection:
         """Connect to a file that was closed in order, and can't be written, nor anything beside it."""
