@@ -30,6 +30,7 @@ NEEDED = {
     "db restore": ("--yes",),
     "invoices delete": ("--yes",),
     "invoices render": ("--to=text",),
+    "lines add": ("--amount=1",),  # an invoice of 0 gets no number
     "lines delete": ("--yes",),
     "members delete": ("--yes",),
     "members erase": ("--yes",),
