@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import peewee
 import pytest
 from inside import Inside
 from pooler import Pooler, pooler
 from program import ROOT, Program
 from shell import Shell
+
+from streamctl.store.database import Store
 
 pytestmark = pytest.mark.postgresql("a file has no pooler")
 IN_PROCESS = True
@@ -170,3 +173,12 @@ def test_what_others_left_on_a_connection_is_not_seen(nothing: Program, pool: Po
     assert before == {words: one(*words.split()).out for words in before}
     one.ok("invoices", "generate", "--month", "2026-11")
     pool.left.clear()
+
+
+def test_who_only_reads_can_not_write_in_a_transaction_or_without(store: Store) -> None:
+    store.only_read()
+    with pytest.raises(peewee.InternalError, match="read-only"):
+        store.run("DELETE FROM setting")
+    with store.reading(), pytest.raises(peewee.InternalError, match="read-only"):
+        store.run("DELETE FROM setting")
+    assert store.run("SELECT count(*) FROM setting")[0][0] > 0
