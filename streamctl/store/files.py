@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -98,8 +97,10 @@ def new(path: Path) -> None:
 
 def copied(source: Path, path: Path) -> None:
     """Copy the file to a new one for its owner alone, and make that durable. Raises OSError."""
+    from shutil import copyfileobj
+
     with source.open("rb") as old, open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy:
-        shutil.copyfileobj(old, copy)
+        copyfileobj(old, copy)
         copy.flush()
         os.fsync(copy.fileno())
 

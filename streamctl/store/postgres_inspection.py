@@ -13,6 +13,7 @@ from streamctl.store.inspection import Facts, Fault, Inspector, Piece, identifie
 from streamctl.store.postgres import NAMESPACE, OURS, TABLES, PostgresStore
 
 BLANK = "streamctl_blank"
+SCHEMA = "{schema}."  # in the statement of a piece, which may be of another one
 NOT_ALLOWED = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
 PIECES = f"""
     WITH ours AS (SELECT oid, relname FROM pg_catalog.pg_class WHERE relnamespace = {NAMESPACE})
@@ -57,9 +58,13 @@ class PostgresInspector(Inspector):
 
     def pieces(self) -> list[Piece]:
         """What the schema is made of. Constraints are names alone: pg_dump writes some in other words."""
-        ((schema,),) = self._store.run(f"SELECT pg_catalog.quote_ident({OURS})")
+        schema = self._schema()
         pieces = (Piece(*row) for row in self._store.run(PIECES))
-        return [piece._replace(ddl=piece.ddl.replace(f"{schema}.", "")) for piece in pieces]
+        return [piece._replace(ddl=piece.ddl.replace(f"{schema}.", SCHEMA)) for piece in pieces]
+
+    def _schema(self) -> str:
+        ((schema,),) = self._store.run(f"SELECT pg_catalog.quote_ident({OURS})")
+        return str(schema)
 
     @contextmanager
     def blank(self) -> Iterator[Store | None]:
@@ -89,7 +94,7 @@ class PostgresInspector(Inspector):
             self._store.run(f'DROP INDEX IF EXISTS "{piece.name}"')
         elif piece.kind == "trigger":
             self._store.run(f'DROP TRIGGER IF EXISTS "{piece.name}" ON "{piece.table}"')
-        self._store.run(piece.ddl)
+        self._store.run(piece.ddl.replace(SCHEMA, f"{self._schema()}."))
 
     def notes(self) -> Iterator[str]:
         """None."""

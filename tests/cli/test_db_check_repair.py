@@ -134,6 +134,11 @@ def test_a_function_that_is_another_is_made_again(books: Program) -> None:
     )
     ((row,), _) = repaired(books, 0)
     assert (row["check"], row["row"], row["mended"]) == ("function", "journal_kept", True)
+    books.sql("ALTER FUNCTION invoice_line_added() RESET ALL")
+    ((row,), _) = repaired(books, 0)
+    assert (row["check"], row["row"], row["mended"]) == ("function", "invoice_line_added", True)
+    books.ok("lines", "add", 1, "--amount", 5)
+    assert found(books) == []
 
 
 def test_a_trigger_that_is_none_of_ours_is_explained_and_left(books: Program) -> None:
