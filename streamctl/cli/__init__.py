@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from streamctl import __version__
+from streamctl.cli import completion
 from streamctl.cli.command import CONTEXT, CommandGroup, Commands
 from streamctl.cli.hints import GROUPS
 from streamctl.cli.options import reading, seconds
@@ -37,6 +38,11 @@ class Root(CommandGroup):
         for name in GROUPS:
             commands.later(name, partial(_group, name))
         super().__init__(**{**settings, "commands": cast(Any, commands)})
+        completion.prepare()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line. Raises Typer's usage error."""
+        return super().parse_args(ctx, completion.with_shell(args))
 
 
 def _group(name: str) -> Any:
@@ -48,6 +54,7 @@ app = typer.Typer(
     name="streamctl",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,  # the options of `completion` know which shell was named
     context_settings=CONTEXT,
     pretty_exceptions_enable=False,
 )
@@ -94,6 +101,8 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
+    install_completion: completion.Install = None,
+    show_completion: completion.Show = None,
 ) -> None:
     """Administer a streaming service: its members, their credits and streams, and what they owe."""
     source = context.get_parameter_source("db")

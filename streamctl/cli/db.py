@@ -12,11 +12,13 @@ from streamctl.cli import copies
 from streamctl.cli.command import Group
 from streamctl.cli.copies import spoken
 from streamctl.cli.desk import Desk
+from streamctl.cli.hints import with_database
 from streamctl.cli.options import number, reading
 from streamctl.domain import money
 from streamctl.domain.records import Answer, Document, Listing
 from streamctl.domain.terms import read
 from streamctl.errors import BadData, FoundWrong, UsageError, counted, quoted_path
+from streamctl.output.writer import say
 from streamctl.settings import Settings, real_now
 
 AT_ONCE = 1 << 16
@@ -44,7 +46,11 @@ def init(settings: Settings, currency: Currency = None, timezone: Timezone = Non
     from streamctl.services import founding
 
     asked = {"currency": currency, "timezone": timezone}
-    made = founding.found(settings.place(), {k: v for k, v in asked.items() if v is not None}, wait=settings.timeout)
+    given = {name: value for name, value in asked.items() if value is not None}
+    made, guessed = founding.found(settings.place(), given, wait=settings.timeout)
+    if guessed and not settings.quiet:
+        change = with_database("streamctl db set timezone Europe/Berlin", settings.typed_db)
+        say(f"Note: This machine tells no time zone, so it is UTC; change it for instance with: {change}")
     terms = f"{made.value('currency')}, {made.value('timezone')}"
     done = "Made the database" if made.value("created") else "Nothing to do, the database is there:"
     return made.said(f"{done} {made.value('path')} ({terms}).", "streamctl db info")

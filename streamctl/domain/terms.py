@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -17,10 +18,11 @@ from streamctl.errors import BadValue, quoted
 
 
 def _zone(text: str) -> str:
-    try:
-        return ZoneInfo(text).key
-    except (LookupError, OSError, ValueError):
-        raise BadValue(f"{quoted(text)} is no IANA time zone, such as Europe/Berlin or UTC.") from None
+    # Beside IANA's names a system keeps its own zone, and all zones once more with leap seconds.
+    if not re.fullmatch("localtime|posixrules|(posix|right)/.*", text):
+        with suppress(LookupError, OSError, ValueError):
+            return ZoneInfo(text).key
+    raise BadValue(f"{quoted(text)} is no IANA time zone, such as Europe/Berlin or UTC.")
 
 
 def _days(text: str) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tzlocal
+from inside import Inside
 from program import Program
 from versions import to_the_first
 
@@ -44,10 +47,59 @@ def test_init_refuses_what_it_cannot_keep_and_makes_nothing(nothing: Program) ->
         assert nothing.books() == {}
 
 
-def test_init_takes_the_machines_own_time_zone(nothing: Program) -> None:
-    made = Program(nothing.db, nothing.home)("db", "init", "--format", "json", TZ="Asia/Kolkata")
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "EST5EDT", ":Asia/Kolkata"])
+def test_init_takes_the_machines_own_time_zone(nothing: Program, zone: str) -> None:
+    made = Program(nothing.db, nothing.home)("db", "init", "--format", "json", TZ=zone)
+    assert (made.json["timezone"], made.err) == (zone.removeprefix(":"), "")
+    assert nothing.ok("db", "info")["timezone"] == zone.removeprefix(":")
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Nowhere/Foo", "CET-1CEST", "EST5EDT,M3.2.0,M11.1.0", "UTC0", "localtime", "right/UTC", "/etc/passwd"],
+)
+def test_a_time_zone_without_a_name_is_refused_and_nothing_is_made(nothing: Program, zone: str) -> None:
+    """Catches UTC, in silence, on a machine that is told to be elsewhere."""
+    refused = nothing("db", "init", TZ=zone)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.startswith(f"Error: TZ, which is '{zone}', tells no IANA time zone.\nHint: Name it with: ")
+    assert refused.err.endswith("db init --timezone Europe/Berlin\n")
+    assert nothing.books() == {}
+    assert nothing("db", "init", "--timezone", "Asia/Kolkata", TZ=zone).status == 0
+    assert nothing("db", "init", TZ=zone).status == 0, "it is there, whatever the machine says"
+
+
+def test_the_file_of_a_time_zone_has_its_name(nothing: Program) -> None:
+    zones = nothing.home / "share" / "zoneinfo"
+    (zones / "Asia").mkdir(parents=True)
+    (zones / "Asia" / "Kolkata").write_bytes(b"")
+    (nothing.home / "here").symlink_to(zones / "Asia" / "Kolkata")
+    made = nothing("db", "init", "--format", "json", TZ=str(nothing.home / "here"))
     assert made.json["timezone"] == "Asia/Kolkata"
-    assert nothing.ok("db", "info")["timezone"] == "Asia/Kolkata"
+
+
+def test_a_machine_that_tells_no_time_zone_gets_utc_and_a_note(
+    nothing: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: None)
+    made = nothing("db", "init")
+    assert made.status == 0
+    assert made.out.endswith("\tUTC\n")
+    assert made.err.startswith("Note: This machine tells no time zone, so it is UTC; change it for instance with: ")
+    _, *words = shlex.split(made.err.partition(" with: ")[2])
+    assert nothing(*words).status == 0
+    assert nothing.ok("db", "info")["timezone"] == "Europe/Berlin"
+    assert nothing("db", "init").err == ""
+
+    def conflicting() -> None:
+        raise LookupError("Multiple conflicting time zone configurations found")
+
+    monkeypatch.setattr(tzlocal, "get_localzone_name", conflicting)
+    elsewhere = Inside(nothing.home / "other.db", nothing.home)
+    refused = elsewhere("db", "init")
+    assert (refused.status, elsewhere.books()) == (2, {})
+    assert "The machine's configuration tells no IANA time zone." in refused.err
 
 
 @pytest.mark.sqlite("a log that is left of a file")
