@@ -100,7 +100,9 @@ class Command(NamedTuple):
         arguments = [one for one in self.parameters if not one.flag]
         given = [values.get(one.name, ARGUMENTS[one.name]) for one in arguments]
         asked = [word for one in self.options if one.name in values for word in one.given(values[one.name])]
-        return (*self.name.split(), *NEEDED.get(self.name, ()), *more, *asked, *(("--", *given) if given else ()))
+        flags = {word.partition("=")[0] for word in (*more, *asked)}
+        needed = [word for word in NEEDED.get(self.name, ()) if word.partition("=")[0] not in flags]
+        return (*self.name.split(), *needed, *more, *asked, *(("--", *given) if given else ()))
 
 
 ROOT = (
