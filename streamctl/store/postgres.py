@@ -126,6 +126,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         self._alone = True
         self.in_doubt = self._looks = False
         self._founded = False  # whether our tables were seen
+        self._others: list[str] = []  # schemas further on in the path that have such tables, too
         self._clocks = (0.0, 0.0, 0.0)
         self._written = 0
         self._cursors = 0
@@ -177,9 +178,10 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
             self._connection.prepare_threshold = None
         if not schemas:
             return
-        (schema, self._founded, ours), *_ = schemas
+        (schema, self._founded, ours), *others = schemas
+        self._others = [name for name, _, its_own in others if its_own]
         if self._founded and not ours:
-            raise self._foreign(schema, [name for name, _, its_own in schemas if its_own])
+            raise self._foreign(schema)
         self._settings += f"SET LOCAL search_path = {schema}, pg_temp; "
 
     def _all_rows(self, statements: str) -> Iterator[list[tuple[Any, ...]]]:
@@ -191,13 +193,15 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
                 yield cursor.fetchall()
             more = cursor.nextset()
 
-    def _foreign(self, schema: str, ours: Sequence[str]) -> NotOurs:
-        what = f"a schema ({schema}) in which {HISTORY} is another program's table"
-        better = (
-            f"{self.name}{'&' if '?' in self.name else '?'}options=-csearch_path%3D{quote(ours[0] if ours else 'NAME')}"
-        )
-        mend = f"streamctl --db {shell_quoted(better)} db info"
-        return NotOurs(self.name, what, f"Name the schema that is streamctl's: {mend}")
+    def _foreign(self, schema: str) -> NotOurs:
+        first = self._others[0] if self._others else "streamctl"
+        path = quote(f"-csearch_path={first}".replace(" ", "\\ "))
+        better = shell_quoted(f"{self.name}{'&' if '?' in self.name else '?'}options={path}")
+        hint = f"Name the schema that is streamctl's: streamctl --db {better} db info"
+        if not self._others:
+            make = self.shell(f"CREATE SCHEMA {first}")
+            hint = f"Make a schema for streamctl: {make}; then name it: streamctl --db {better} db init"
+        return NotOurs(self.name, f"a schema ({schema}) in which {HISTORY} is another program's table", hint)
 
     def check_clock(self) -> None:
         """Raises ClockDiffers where the server's clock is more than a minute from this machine's."""
@@ -215,12 +219,12 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
     def execute_sql(self, sql: str, params: Any = None, named_cursor: Any = None) -> Any:
         """Run a statement of Peewee's; in a transaction of its own where there is none."""
         alone = self._connection.info.transaction_status == TransactionStatus.IDLE
-        before = self._alone_with() if alone else ""
+        before = self._preface() if alone else ""
         # Peewee lets the driver look for parameters where there are none, too.
         text = before.replace("%", "%%") + sql if params else (before + sql).replace("%", "%%")
         return _last_result(super().execute_sql(text, params, named_cursor))  # type: ignore[no-untyped-call, call-arg]
 
-    def _alone_with(self) -> str:
+    def _preface(self) -> str:
         """What goes before a statement that is no part of a transaction, to be sent together with it: one message is
         one transaction.
         """
@@ -290,7 +294,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
         connection = self._connection
         try:
             if connection.info.transaction_status == TransactionStatus.IDLE:
-                before = self._alone_with()
+                before = self._preface()
                 text = (before.replace("%", "%%") if parameters else before) + sql
                 cursor = _last_result(psycopg.ClientCursor(connection).execute(text, parameters or None))
             else:
@@ -366,7 +370,7 @@ class PostgresStore(Store, Psycopg3Database):  # type: ignore[misc]
             ((self._founded,),) = self.run(f"SELECT pg_catalog.to_regclass('{HISTORY}') IS NOT NULL")
         names = self.history() if self._founded else []
         if names and FIRST not in names:
-            raise self._foreign(self.run(f"SELECT pg_catalog.quote_ident({OURS})")[0][0], ())
+            raise self._foreign(self.run(f"SELECT pg_catalog.quote_ident({OURS})")[0][0])
         return max((int(name[:4]) for name in names), default=0)
 
     def history(self) -> list[str]:
