@@ -15,6 +15,7 @@ from streamctl.domain.text import stored
 from streamctl.errors import DatabaseUnusable, ExtraMissing, UsageError
 
 DATABASE_NAME = "streamctl.db"
+LONGEST_NAME = 255  # bytes
 WAIT = 30.0  # seconds for the database to become free
 URLS = ("postgresql://", "postgres://")
 
@@ -76,11 +77,14 @@ class Settings(NamedTuple):
 
         Raises as `place` does.
         """
+        end = f".before-{what}-{at:%Y%m%dT%H%M%SZ}"
         place = self.place()
         if isinstance(place, Path):
-            return place.with_name(f"{place.name}.before-{what}-{at:%Y%m%dT%H%M%SZ}")
+            # As much of its name as leaves room for a number, and for what SQLite puts behind it.
+            name = os.fsencode(place.name)[: LONGEST_NAME - len(f"{end}-999-journal")]
+            return place.with_name(f"{name.decode(errors='ignore')}{end}")
         folder = data_folder("It keeps a copy of the server's database there; name it with HOME or XDG_DATA_HOME.")
-        return folder / f"server.before-{what}-{at:%Y%m%dT%H%M%SZ}"
+        return folder / f"server{end}"
 
 
 def real_now() -> datetime:

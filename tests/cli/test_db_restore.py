@@ -532,3 +532,17 @@ def test_a_person_is_told_the_command_that_goes_back(member: Program, backup: Pa
     assert done.returncode == 0, said
     assert "What was in it before is in" in said
     assert " db restore " in said
+
+
+@pytest.mark.sqlite("the name of a file")
+@pytest.mark.parametrize("name", ["d" * 240 + ".db", "é" * 121 + ".db"])
+def test_a_database_of_a_long_name_is_kept_before_it_is_replaced(nothing: Program, name: str) -> None:
+    """Catches the name of a copy that is longer than a name can be."""
+    there = replace(nothing, db=nothing.home / name)
+    there.ok("db", "init", "--timezone", "UTC")
+    there.ok("db", "backup", "kept.db")
+    there.ok("members", "add", "bob@example.com")
+    kept = there.ok("db", "restore", "kept.db", "--yes")["safety_copy"]
+    assert there.ok("members", "list") == []
+    there.ok("db", "restore", kept, "--yes")
+    assert len(there.ok("members", "list")) == 1
