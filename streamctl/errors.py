@@ -279,7 +279,7 @@ class StreamLost(Refused):
         words = {"checkout": "was checked out", "expired": "lost its lease", "takeover": "was taken over"}
         super().__init__(
             f"Stream {stream} of member {member} {words[reason]} at {since}: it holds no credit any more.",
-            f"Start a new one with: streamctl stream checkin {member}",
+            f"See whether another may be started with: streamctl stream why {member}",
             stream=stream,
             member=member,
             close_reason=reason,
@@ -644,7 +644,8 @@ class Damaged(DatabaseUnusable):
         self,
         path: str,
         why: str,
-        hint: str = "Bring back a backup with: streamctl db restore FILE; `sqlite3 … .recover` saves what it can.",
+        hint: str = "`sqlite3 … .recover` saves what it can. See how a backup is put back with: "
+        "streamctl db restore --help",
     ) -> None:
         super().__init__(f"The database {quoted_path(path)} is damaged: {why}.", hint, path=path)
 

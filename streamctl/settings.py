@@ -37,14 +37,12 @@ class Settings(NamedTuple):
 
     def why_not_ask(self) -> str | None:
         """Why nobody can be asked a question here; None where somebody sees it and can answer."""
-        if self.no_input:
-            return "--no-input was given"
-        if os.environ.get("CI", "").lower() not in ("", "0", "false"):
-            return "CI is set"
         for name, stream in (("input", sys.stdin), ("error", sys.stderr)):
             if stream is None or not stream.isatty():
                 return f"standard {name} is no terminal"
-        return None
+        if self.no_input:
+            return "--no-input was given"
+        return "CI is set" if os.environ.get("CI", "").lower() not in ("", "0", "false") else None
 
     @property
     def typed_db(self) -> str | None:

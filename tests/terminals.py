@@ -61,7 +61,11 @@ def on_a_terminal(
     reader = threading.Thread(target=read)
     reader.start()
     os.write(ours, typed)
-    status = process.wait(timeout=120)
+    try:
+        status = process.wait(timeout=120)
+    except subprocess.TimeoutExpired:  # it waits for an answer that nobody types
+        process.kill()
+        raise
     reader.join(timeout=60)
     os.close(ours)
     return status, got.decode()

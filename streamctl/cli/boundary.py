@@ -1,7 +1,6 @@
 """Where every refusal ends: one line on stderr (JSON when that was asked for) and an exit status."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,7 +8,7 @@ from typing import Any
 
 import typer
 
-from streamctl.cli.hints import SAME, VALUED, named_database, typed, with_database
+from streamctl.cli.hints import SAME, VALUED, masked, named_database, typed, with_database
 from streamctl.errors import (
     CannotOpen,
     Interrupted,
@@ -22,7 +21,6 @@ from streamctl.errors import (
 )
 from streamctl.output.writer import ClosedPipe, say
 
-PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
 CLOSED_PIPE = 141
 
 
@@ -43,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         if closed.done:
             again = f" Read it again with: {closed.again}" if closed.again else ""
             said = f"The change is done{up_to(closed.line)}; its answer was not read to the end.{again}"
-            say(_masked(with_database(said, named_database(arguments))))
+            say(masked(with_database(said, named_database(arguments))))
         return CLOSED_PIPE
     except OSError as error:  # help and version are written by Typer itself
         _debug(arguments)
@@ -95,17 +93,20 @@ def tell(error: StreamctlError, arguments: Sequence[str]) -> int:
         error.hint = error.again(typed(arguments, without="--as-of"))
     if found := SAME.search(error.hint):
         error.hint = f"{error.hint[: -len('…')]}{typed(arguments, without=found[1])}"
-    error.hint = with_database(error.hint, named_database(arguments))
+    database = named_database(arguments)
+    error.hint = with_database(error.hint, database)
+    if "suggestion" in error.details:
+        error.details["suggestion"] = with_database(error.details["suggestion"], database)
     if wants_json(arguments):
         from streamctl.output.jsontext import anything
 
-        say(_masked(anything({"error": error.told()})), json=True)
+        say(masked(anything({"error": error.told()})), json=True)
     elif isinstance(error, Interrupted):  # which is no error but what somebody wished
-        say(_masked(f"{error.message} {error.hint}".strip()))
+        say(masked(f"{error.message} {error.hint}".strip()))
     else:
-        say(_masked(f"Error: {error.message}"))
+        say(masked(f"Error: {error.message}"))
         if error.hint:
-            say(_masked(f"Hint: {error.hint}"))
+            say(masked(f"Hint: {error.hint}"))
     return error.status
 
 
@@ -143,11 +144,6 @@ def _tell_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     return tell(UsageError(message, hint), arguments)
 
 
-def _masked(text: str) -> str:
-    """The text without the password of a URL that was typed where none belongs, and is repeated in it."""
-    return PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
-
-
 ROOT_OPTIONS = (*VALUED, "--quiet", "--no-input", "--debug")
 
 
@@ -157,4 +153,4 @@ def _debug(arguments: Sequence[str]) -> None:
 
         if sys.stderr is not None:
             with suppress(OSError):
-                sys.stderr.write(_masked(traceback.format_exc()))
+                sys.stderr.write(masked(traceback.format_exc()))

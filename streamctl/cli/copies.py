@@ -137,7 +137,8 @@ def move(
     there = f"streamctl --db {shell_quoted(done.value('to'))}"
     return done.said(
         f"Moved {_counts(done)} to {done.value('to')}; every table was compared. "
-        f"Go on there with: {there}. What was moved is still in {done.value('from')} too.",
+        f"What was moved is still in {done.value('from')} too. "
+        f"Go on there with: export STREAMCTL_DB={shell_quoted(done.value('to'))}",
         f"{there} db info",
     )
 

@@ -9,6 +9,7 @@ from streamctl.errors import shell_quoted
 
 GROUPS = ("members", "invoices", "lines", "stream", "report", "log", "db")
 VALUED = ("--db", "--as-of", "--actor", "--timeout")  # root options that take a value
+PASSWORD = re.compile(r"""(?<=://)([^\s:@/"']*):[^\s@"']*(?=@)|([?&](?:ssl)?password=)[^\s&"']*""")
 # At the end of a hint, the command line that it is about, with this root option.
 SAME = re.compile(r"streamctl (--\S+).* …$")
 # A command that names a database of its own, or only asks for help, stays as it is.
@@ -17,7 +18,15 @@ _COMMAND = rf"\bstreamctl (?=(?:{'|'.join(GROUPS)}) (?!.*--help))"
 
 def with_database(text: str, db: str | None) -> str:
     """The text, whose commands go to that database."""
-    return text if db is None or not text else re.sub(_COMMAND, lambda _: f"streamctl --db {shell_quoted(db)} ", text)
+    if db is None or not text:
+        return text
+    command = f"streamctl --db {shell_quoted(masked(db))} "
+    return re.sub(_COMMAND, lambda _: command, text)
+
+
+def masked(text: str) -> str:
+    """The text without the password of a URL that was typed where none belongs, and is repeated in it."""
+    return PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
 
 
 def pointed(answer: Answer | Document, db: str | None) -> Answer | Document:

@@ -53,4 +53,4 @@ def _tell(desk: Desk, papers: "Papers") -> None:
     if not papers.number:
         desk.note(f"There is no invoice to render in {papers.month}.")
     elif not papers.seller.name:
-        desk.note("The documents name no seller; name yourself with: streamctl db set seller_name NAME")
+        desk.note("The documents name no seller; see how to name yourself with: streamctl db set --help")

@@ -11,6 +11,7 @@ from streamctl.domain.records import Column, Record
 from streamctl.domain.terms import DEFAULTS, read
 from streamctl.errors import BadValue, DatabaseExists, quoted, quoted_path, shell_quoted
 from streamctl.interruption import held
+from streamctl.services.settings import has_amounts, in_another_database
 from streamctl.store import schema
 from streamctl.store.database import SCHEMA, Place, opened, settings
 
@@ -35,12 +36,14 @@ def found(place: Place, asked: Mapping[str, str], *, wait: float) -> tuple[Recor
         else:
             return Record(FOUNDED, (made, True, chosen["currency"], chosen["timezone"])), zone is None
     with opened(place, wait=wait) as store:
-        there, name = settings(), store.name
+        there, name, fixed = settings(), store.name, has_amounts()
     for key, value in asked.items():
         if there[key] != value:
             raise DatabaseExists(
                 f"{quoted_path(name)} is there already, with {key} {there[key]}.",
-                f"Change it with: streamctl --db {shell_quoted(name)} db set {key} {value}",
+                in_another_database(value)
+                if key == "currency" and fixed
+                else f"Change it with: streamctl --db {shell_quoted(name)} db set {key} {value}",
                 path=name,
             )
     return Record(FOUNDED, (name, False, there["currency"], there["timezone"])), False

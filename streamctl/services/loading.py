@@ -53,7 +53,7 @@ def load(
     if User.select().exists():
         raise NotEmpty(
             "The database holds members already; nothing was loaded.",
-            "Load into a new one: streamctl --db FILE db init, then streamctl --db FILE db load …",
+            "Load into a new one with: streamctl --db new.db db init && streamctl --db new.db …",
         )
     journal().coarse = True
     if isinstance(document, list):

@@ -65,8 +65,8 @@ def _must_be_one_operation(entry: Journal) -> None:
         "stream batch": f"End the streams that should not be; {see}",
         "stream expire": "A stream that ended stays ended; the member may check in again.",
         "db check": "A repair changes no fact.",
-        "db load": "Start again in a new database: streamctl --db FILE db init",
-        "db restore": "Go back with the copy it took before: streamctl db restore FILE",
+        "db load": "Load into another database. See how one is begun with: streamctl db init --help",
+        "db restore": "It kept what was there in a file. See how that is put back with: streamctl db restore --help",
         "members erase": "What was erased is nowhere any more.",
     }
     of_set = JournalRow.before.is_null() & JournalRow.after.is_null()

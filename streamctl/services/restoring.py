@@ -52,7 +52,7 @@ def must_be_another(place: Place, path: Path) -> None:
     """Raises UsageError where the file is the database itself, NoDatabase and NotOurs where it is none of ours."""
     if is_part_of(place, path):
         raise UsageError("A database can't be restored from itself.", "Name a backup of it.")
-    header.check(path, "Name a file that was made with: streamctl db backup")
+    header.check(path, "Name a backup. See how one is made with: streamctl db backup --help")
 
 
 def _into_file(

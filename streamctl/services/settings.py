@@ -21,10 +21,10 @@ def change(now: Terms, key: str, value: str) -> Record:
     stored = terms.read(key, value)
     if settings()[key] == stored:
         return Record(SETTING, (key, stored)).marked(changed=False)
-    if key == "currency" and stored != now.currency and (InvoiceLine.select().exists() or _fees()):
+    if key == "currency" and stored != now.currency and has_amounts():
         raise SettingFixed(
             f"The currency stays {now.currency}: there are amounts in it.",
-            f"Another currency needs another database: streamctl --db FILE db init --currency {stored}",
+            in_another_database(stored),
             currency=now.currency,
         )
     wanted = Terms.of({**settings(), key: stored})
@@ -37,5 +37,11 @@ def change(now: Terms, key: str, value: str) -> Record:
     return Record(SETTING, (key, stored)).marked(changed=True)
 
 
-def _fees() -> bool:
-    return bool(Membership.select().where(Membership.fee > 0).exists())
+def has_amounts() -> bool:
+    """Whether there are amounts, so that the currency stays what it is."""
+    return bool(InvoiceLine.select().exists() or Membership.select().where(Membership.fee > 0).exists())
+
+
+def in_another_database(currency: str) -> str:
+    """The hint for whoever wants another currency than there are amounts in."""
+    return f"Another currency needs another database: streamctl --db new.db db init --currency {currency}"

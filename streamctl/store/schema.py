@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from streamctl.errors import BadData, CannotOpen, DatabaseExists, quoted_path
+from streamctl.errors import BadData, CannotOpen, DatabaseExists, quoted_path, shell_quoted
 from streamctl.interruption import held, stoppable
 from streamctl.store import files
 from streamctl.store.database import current, opened, store_at, translated
@@ -90,7 +90,8 @@ def built(place: Place, settings: Mapping[str, str], *, wait: float, name: str =
             with store.founding():
                 if not apply(store):  # somebody else has, while we waited for the lock
                     raise DatabaseExists(
-                        f"{quoted_path(store.name)} is there already.", "See it with: streamctl db info"
+                        f"{quoted_path(store.name)} is there already.",
+                        f"See it with: streamctl --db {shell_quoted(store.name)} db info",
                     )
                 stored = [{"key": key, "value": value} for key, value in settings.items()]
                 Setting.insert_many(stored).on_conflict(action="nothing").execute()

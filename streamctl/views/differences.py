@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.domain.records import DIFFERENCE, Column, Listing
+from streamctl.errors import shell_quoted
 from streamctl.store import bulk, header
 from streamctl.store.database import Store, current, opened
 from streamctl.store.models import BOOKS
@@ -22,7 +23,7 @@ def between(path: Path, *, wait: float) -> Listing:
     The log is left aside: what it says is what the rows show. Both are read as they stand at one moment, and one row
     of each at a time. A row that changed shows what did. Raises what opening the copy does.
     """
-    header.check(path, "Make one with: streamctl db sandbox FILE")
+    header.check(path, f"Make one with: streamctl db sandbox {shell_quoted(str(path))}")
     with ExitStack() as stack:
         here = current()
         stack.enter_context(here.reading())

@@ -136,7 +136,7 @@ def test_a_seller_who_has_no_name_is_told_how_to_have_one(member: Program) -> No
     told = member("invoices", "render", 1, "--to", "json")
     assert told.status == 0
     assert told.json["seller"] == {"name": None, "address": [], "email": None, "tax_id": None, "note": []}
-    assert told.err == "Note: The documents name no seller; name yourself with: streamctl db set seller_name NAME\n"
+    assert told.err == "Note: The documents name no seller; see how to name yourself with: streamctl db set --help\n"
     assert member("--quiet", "invoices", "render", 1).err == ""
     member.ok("db", "set", "seller_name", "Me")
     assert member("invoices", "render", 1).err == ""

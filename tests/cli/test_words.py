@@ -77,6 +77,7 @@ def test_whatever_is_typed_the_advice_can_be_pasted_and_changes_nothing(books: I
 
 def test_nothing_that_destroys_is_offered_to_who_typed_something_else() -> None:
     """Fails when a mistyped or unknown word is answered with delete, erase, --yes or the like."""
+    assert {"delete", "erase", "void", "restore"} <= set(words.DESTROYING)
     letters = "abdeilorstvxy"
     for group, name in product(words.GROUP_NAMES, words.DESTROYING):
         near = {name[:i] + c + name[j:] for i in range(len(name) + 1) for j in (i, i + 1) for c in ["", *letters]}
