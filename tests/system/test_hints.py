@@ -219,6 +219,13 @@ ELSEWHERE = {
     "See what would be installed with: streamctl --show-completion {}": "tests/cli/test_completion.py",
     "streamctl stream checkin {}": "what stream why suggests: tests/cli/test_stream.py",
     "Make it one a line with: {} | streamctl stream batch -": "tests/cli/test_stream_batch.py, for it needs jq",
+    **dict.fromkeys(
+        (
+            "Name the schema that is streamctl's: streamctl --db {} db info",
+            "Make a schema for streamctl: {}; then name it: streamctl --db {} db init",
+        ),
+        "another program's tables: tests/system/test_postgres_shared_schema.py",
+    ),
     "Let somebody who may write there run: streamctl --db {} db info": "somebody else pastes it",
     "See it with: streamctl --db {} db info": "two that make the same database: tests/system/test_files.py",
 }
